@@ -1,0 +1,46 @@
+# module(<name> [REGISTERS] [DEPS folders…] [LIBS libraries…] [TEST_LIBS …])
+#
+# One call per folder of src/. Every *.cc that is no *_test.cc becomes the library tributary_<name>;
+# every *_test.cc goes into one program <name>_test, run by CTest with the label "unit".
+# REGISTERS: the folder's files register themselves (sources, destinations, subcommands), so all of
+# them are linked whether or not somebody names them.
+function(module name)
+  cmake_parse_arguments(M "REGISTERS" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  file(GLOB_RECURSE all CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  set(code ${all})
+  list(FILTER code EXCLUDE REGEX "_test\\.cc$")
+  set(tests ${all})
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+
+  set(target tributary_${name})
+  list(TRANSFORM M_DEPS PREPEND tributary_ OUTPUT_VARIABLE deps)
+  if(NOT code)
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE tributary_flags ${deps} ${M_LIBS})
+  else()
+    add_library(${target} STATIC ${code})
+    target_link_libraries(${target} PUBLIC tributary_flags ${deps} ${M_LIBS})
+    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+  endif()
+  if(M_REGISTERS AND code)
+    # Self-registering objects would be dropped by the linker: take the archive whole.
+    add_library(${target}_all INTERFACE)
+    target_link_libraries(${target}_all INTERFACE
+      -Wl,--whole-archive $<TARGET_FILE:${target}> -Wl,--no-whole-archive ${target})
+    add_dependencies(${target}_all ${target})
+  endif()
+
+  if(tests AND TRIBUTARY_TESTS)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE ${target} tributary_test_support ${M_TEST_LIBS}
+      GTest::gmock GTest::gtest_main)
+    if(TARGET ${target}_all)
+      target_link_libraries(${name}_test PRIVATE ${target}_all)
+    endif()
+    target_precompile_headers(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch_test.h)
+    set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
+    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 600
+      ENVIRONMENT "TRIBUTARY_SHARED=${CMAKE_SOURCE_DIR}/../shared")
+  endif()
+endfunction()

@@ -1,0 +1,39 @@
+# Compiler, warnings, sanitizers: one place, the same for every target.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+# -O2 and no debug info by default: a cold build on two cores has minutes, not tens of minutes.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Precompiled headers need the two sloppiness flags; without them nothing would be cached.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+endif()
+find_program(LLD ld.lld)
+if(LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+add_library(tributary_flags INTERFACE)
+target_include_directories(tributary_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(tributary_flags INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+  -Wno-missing-field-initializers -msse4.2 -fno-plt -fstack-protector-strong)
+if(TRIBUTARY_SANITIZE STREQUAL "address")
+  target_compile_options(tributary_flags INTERFACE -fsanitize=address,undefined
+    -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+  target_link_options(tributary_flags INTERFACE -fsanitize=address,undefined)
+elseif(TRIBUTARY_SANITIZE STREQUAL "thread")
+  target_compile_options(tributary_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer -g1
+    -Wno-tsan)
+  target_link_options(tributary_flags INTERFACE -fsanitize=thread)
+else()
+  target_compile_definitions(tributary_flags INTERFACE _FORTIFY_SOURCE=2)
+endif()

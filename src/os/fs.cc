@@ -1,0 +1,31 @@
+#include "os/fs.h"
+
+namespace tributary::os {
+
+Result<std::string> ReadFile(FileSystem& fs, const std::string& path, std::uint64_t bytes_max) {
+  TRY_ASSIGN(const auto file, fs.Open(path, OpenMode::kRead));
+  TRY_ASSIGN(const std::uint64_t size, file->Size());
+  if (size > bytes_max) {
+    return Fail(ErrorCode::kTooLarge, path + " has " + std::to_string(size) + " bytes, limit " +
+                                          std::to_string(bytes_max));
+  }
+  std::string bytes(size, '\0');
+  TRY_ASSIGN(const std::size_t got, file->ReadAt(0, bytes));
+  bytes.resize(got);
+  return bytes;
+}
+
+Status WriteFileAtomic(FileSystem& fs, const std::string& path, std::string_view bytes) {
+  const std::string temporary = path + ".tmp";
+  if (fs.Exists(temporary)) TRY(fs.Remove(temporary));
+  {
+    TRY_ASSIGN(const auto file, fs.Open(temporary, OpenMode::kCreate));
+    TRY(file->WriteAt(0, bytes));
+    TRY(file->SyncData());
+  }
+  TRY(fs.Rename(temporary, path));
+  const std::size_t slash = path.rfind('/');
+  return fs.SyncDir(slash == std::string::npos ? "." : path.substr(0, slash));
+}
+
+}  // namespace tributary::os
