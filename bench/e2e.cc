@@ -1,8 +1,8 @@
-// One event to one webhook, end to end: sends events at a rate and is itself the webhook that they are
-// delivered to, so that both ends read the same clock. Announces the webhook's address on standard
-// error, waits for a line on standard input (meanwhile the caller makes the destination), measures,
-// and prints one JSON object: what was sent, acknowledged, arrived, came twice, is missing, and the
-// latencies from sending an event to its arrival, and to its acknowledgement.
+// One event to one webhook, end to end: sends events at a rate and is itself the webhook that they
+// are delivered to, so that both ends read the same clock. Announces the webhook's address on
+// standard error, waits for a line on standard input (meanwhile the caller makes the destination),
+// measures, and prints one JSON object: what was sent, acknowledged, arrived, came twice, is
+// missing, and the latencies from sending an event to its arrival, and to its acknowledgement.
 
 #include <cinttypes>
 #include <cstdio>
@@ -158,9 +158,8 @@ class Run {
     arrivals_.set_measured_from(ids_.count());
     TurnUntil(&sender, options_.duration_s, [] { return false; });
     sender.Stop();
-    TurnUntil(&sender, options_.drain_s, [&] {
-      return sender.Finished() && arrivals_.arrived() >= sender.accepted_in_all();
-    });
+    TurnUntil(&sender, options_.drain_s,
+              [&] { return sender.Finished() && arrivals_.arrived() >= sender.accepted_in_all(); });
     Print(sender);
   }
 
@@ -178,10 +177,11 @@ class Run {
   void Print(const Sender& sender) const {
     const uint64_t accepted = sender.accepted_in_all();
     const uint64_t arrived = arrivals_.arrived();
-    std::printf("{\"sent\":%lu,\"acknowledged\":%lu,\"arrived\":%lu,\"repeated\":%lu,"
-                "\"missing\":%lu,",
-                sender.started(), accepted, arrived, arrivals_.repeated(),
-                accepted > arrived ? accepted - arrived : 0);
+    std::printf(
+        "{\"sent\":%lu,\"acknowledged\":%lu,\"arrived\":%lu,\"repeated\":%lu,"
+        "\"missing\":%lu,",
+        sender.started(), accepted, arrived, arrivals_.repeated(),
+        accepted > arrived ? accepted - arrived : 0);
     PrintLatency("end_to_end", arrivals_.latency());
     std::printf(",");
     PrintLatency("acknowledgement", sender.results().latency);
@@ -208,4 +208,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace tributary::bench
 
-int main(int argc, char** argv) { return tributary::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return tributary::bench::Main(argc, argv);
+}

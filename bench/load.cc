@@ -162,4 +162,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace tributary::bench
 
-int main(int argc, char** argv) { return tributary::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return tributary::bench::Main(argc, argv);
+}

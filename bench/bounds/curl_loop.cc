@@ -1,6 +1,7 @@
-// What libcurl can deliver at best on one core: a bare multi loop (socket action on epoll) that POSTs
-// one body of a given size, N times, with W requests in flight and keep-alive. Prints JSON. Only 2xx
-// answers count; anything else stops the program, as its figure would be of something else.
+// What libcurl can deliver at best on one core: a bare multi loop (socket action on epoll) that
+// POSTs one body of a given size, N times, with W requests in flight and keep-alive. Prints JSON.
+// Only 2xx answers count; anything else stops the program, as its figure would be of something
+// else.
 
 #include <curl/curl.h>
 #include <sys/epoll.h>
@@ -26,7 +27,9 @@ void Check(CURLMcode code, const char* what) {
   if (code != CURLM_OK) Die(std::string(what) + ": " + curl_multi_strerror(code));
 }
 
-size_t DropBody(char*, size_t size, size_t count, void*) { return size * count; }
+size_t DropBody(char*, size_t size, size_t count, void*) {
+  return size * count;
+}
 
 class CurlLoop {
  public:
@@ -162,4 +165,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace tributary::bench
 
-int main(int argc, char** argv) { return tributary::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return tributary::bench::Main(argc, argv);
+}

@@ -1,8 +1,8 @@
 // The probe: what one core can do at best with a durable event collector. A plain epoll HTTP/1.1
-// server; simdjson reads five fields of every event; the bodies of one loop turn go to a pre-written
-// file with one write and one fdatasync; then every request of the turn gets a canned answer. It
-// keeps no index, no framing, no offsets and delivers nothing, so a real server is compared with
-// it, not expected to equal it.
+// server; simdjson reads five fields of every event; the bodies of one loop turn go to a
+// pre-written file with one write and one fdatasync; then every request of the turn gets a canned
+// answer. It keeps no index, no framing, no offsets and delivers nothing, so a real server is
+// compared with it, not expected to equal it.
 
 #include <simdjson.h>
 #include <sys/epoll.h>
@@ -245,4 +245,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace tributary::bench
 
-int main(int argc, char** argv) { return tributary::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return tributary::bench::Main(argc, argv);
+}

@@ -1,5 +1,6 @@
-// A webhook receiver as fast as we can make one: canned answers. With --record it remembers when each
-// messageId arrived (monotonic nanoseconds) and writes `messageId ns` lines when it is stopped.
+// A webhook receiver as fast as we can make one: canned answers. With --record it remembers when
+// each messageId arrived (monotonic nanoseconds) and writes `messageId ns` lines when it is
+// stopped.
 
 #include <cstdio>
 #include <string>
@@ -61,4 +62,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace tributary::bench
 
-int main(int argc, char** argv) { return tributary::bench::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return tributary::bench::Main(argc, argv);
+}

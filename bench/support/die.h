@@ -1,7 +1,7 @@
 #pragma once
 
-// The one way a bench program fails: a sentence on standard error and exit status 1. A benchmark that
-// went on after an error would print a figure that means nothing. Thread: any.
+// The one way a bench program fails: a sentence on standard error and exit status 1. A benchmark
+// that went on after an error would print a figure that means nothing. Thread: any.
 
 #include <cerrno>
 #include <cstdio>

@@ -12,29 +12,45 @@ namespace {
 
 using Words = std::string_view;
 
-constexpr std::array<Words, 24> kEventNames = {
-    "Order Completed",     "Product Viewed",     "Product Added",       "Product Removed",
-    "Cart Viewed",         "Checkout Started",   "Checkout Step Viewed", "Payment Info Entered",
-    "Coupon Applied",      "Products Searched",  "Product List Viewed", "Product Clicked",
-    "Promotion Viewed",    "Promotion Clicked",  "Wishlist Added",      "Product Shared",
-    "Product Reviewed",    "Signed Up",          "Signed In",           "Subscription Renewed",
-    "Newsletter Accepted", "Support Chat Opened", "Video Played",       "Article Completed"};
+constexpr std::array<Words, 24> kEventNames = {"Order Completed",
+                                               "Product Viewed",
+                                               "Product Added",
+                                               "Product Removed",
+                                               "Cart Viewed",
+                                               "Checkout Started",
+                                               "Checkout Step Viewed",
+                                               "Payment Info Entered",
+                                               "Coupon Applied",
+                                               "Products Searched",
+                                               "Product List Viewed",
+                                               "Product Clicked",
+                                               "Promotion Viewed",
+                                               "Promotion Clicked",
+                                               "Wishlist Added",
+                                               "Product Shared",
+                                               "Product Reviewed",
+                                               "Signed Up",
+                                               "Signed In",
+                                               "Subscription Renewed",
+                                               "Newsletter Accepted",
+                                               "Support Chat Opened",
+                                               "Video Played",
+                                               "Article Completed"};
 constexpr std::array<Words, 12> kSections = {"/shop",    "/shop/shoes", "/shop/coats", "/cart",
                                              "/account", "/blog",       "/search",     "/deals",
                                              "/help",    "/checkout",   "/stores",     "/gifts"};
 constexpr std::array<Words, 10> kTitles = {
-    "Spring collection",  "Winter coats and jackets", "Your cart",   "Your account",
-    "How to choose a tent", "Search results",         "Daily deals", "Help and contact",
-    "Running shoes",      "Gifts for gardeners"};
-constexpr std::array<Words, 8> kReferrers = {
-    "",
-    "",
-    "https://www.google.com/",
-    "https://duckduckgo.com/",
-    "https://news.partner.example/spring-offers",
-    "http://www.shop.example/",
-    "http://www.shop.example/cart",
-    "https://l.instagram.com/"};
+    "Spring collection",    "Winter coats and jackets", "Your cart",   "Your account",
+    "How to choose a tent", "Search results",           "Daily deals", "Help and contact",
+    "Running shoes",        "Gifts for gardeners"};
+constexpr std::array<Words, 8> kReferrers = {"",
+                                             "",
+                                             "https://www.google.com/",
+                                             "https://duckduckgo.com/",
+                                             "https://news.partner.example/spring-offers",
+                                             "http://www.shop.example/",
+                                             "http://www.shop.example/cart",
+                                             "https://l.instagram.com/"};
 constexpr std::array<Words, 6> kAgents = {
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 "
     "Safari/537.36",
@@ -49,17 +65,17 @@ constexpr std::array<Words, 6> kAgents = {
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:143.0) Gecko/20100101 Firefox/143.0"};
 constexpr std::array<Words, 8> kLocales = {"en-US", "en-GB", "de-DE", "fr-FR",
                                            "es-ES", "nl-NL", "ja-JP", "pt-BR"};
-constexpr std::array<Words, 6> kTimezones = {"UTC",          "Europe/Berlin",    "Europe/Paris",
-                                             "Asia/Tokyo",   "America/New_York", "America/Sao_Paulo"};
+constexpr std::array<Words, 6> kTimezones = {"UTC",        "Europe/Berlin",    "Europe/Paris",
+                                             "Asia/Tokyo", "America/New_York", "America/Sao_Paulo"};
 constexpr std::array<Words, 5> kSources = {"newsletter", "google", "facebook", "partner", "bing"};
 constexpr std::array<Words, 4> kMediums = {"email", "cpc", "social", "affiliate"};
-constexpr std::array<Words, 6> kCampaigns = {"spring",       "black_friday", "welcome_series",
-                                             "winter_sale",  "loyalty",      "back_to_school"};
+constexpr std::array<Words, 6> kCampaigns = {"spring",      "black_friday", "welcome_series",
+                                             "winter_sale", "loyalty",      "back_to_school"};
 constexpr std::array<Words, 4> kCurrencies = {"EUR", "USD", "GBP", "JPY"};
 constexpr std::array<Words, 16> kFirstNames = {"john", "maria", "wei",  "fatima", "lars", "chloe",
                                                "omar", "yuki",  "ana",  "peter",  "nina", "raj",
                                                "emma", "tomas", "aiko", "zoe"};
-constexpr std::array<Words, 8> kMailHosts = {"example.com",      "example.org",  "mail.example",
+constexpr std::array<Words, 8> kMailHosts = {"example.com",      "example.org",   "mail.example",
                                              "post.example.net", "inbox.example", "example.net",
                                              "corp.example",     "web.example"};
 constexpr std::array<Words, 32> kNoteWords = {
@@ -118,8 +134,8 @@ class EventWriter {
          Pick(kCurrencies, random_), "\",\"products\":[");
     const uint64_t products = random_.Below(3);
     for (uint64_t i = 0; i < products; ++i) {
-      Text(i == 0 ? "" : ",", "{\"product_id\":\"p", Number(100'000), "\",\"quantity\":",
-           Number(9), "}");
+      Text(i == 0 ? "" : ",", "{\"product_id\":\"p", Number(100'000), "\",\"quantity\":", Number(9),
+           "}");
     }
     Text("]");
     if (note_bytes > 0) Text(",\"note\":\"", Note(note_bytes), "\"");

@@ -1,9 +1,8 @@
 #pragma once
 
 // Makes Segment `track` events as a browser's analytics.js sends them: varied names, people, pages,
-// campaigns, properties and products, from a seed. Their size averages kEventBytes, the figure every
-// row of the results is for; single events vary from about 600 to 1,200 bytes.
-// Thread: one.
+// campaigns, properties and products, from a seed. Their size averages kEventBytes, the figure
+// every row of the results is for; single events vary from about 600 to 1,200 bytes. Thread: one.
 
 #include <string>
 #include <vector>
@@ -19,7 +18,7 @@ struct EventTemplate {
   std::string json;
   size_t message_id_at = 0;  // kUuidBytes long
   size_t timestamp_at = 0;   // WallStamp::kBytes long
-  size_t sent_at_at = 0;     // the same; 0 when the event has no sentAt (in a batch the envelope has)
+  size_t sent_at_at = 0;  // the same; 0 when the event has no sentAt (in a batch the envelope has)
 };
 
 enum class SentAt { kInEvent, kInEnvelope };

@@ -1,7 +1,8 @@
 #pragma once
 
-// Command line of the bench programs: `--name value` and `--switch`. A name that nobody asked for is
-// refused by Done, so that a misspelt option cannot silently change what is measured. Thread: main.
+// Command line of the bench programs: `--name value` and `--switch`. A name that nobody asked for
+// is refused by Done, so that a misspelt option cannot silently change what is measured. Thread:
+// main.
 
 #include <cstdint>
 #include <cstdlib>

@@ -1,8 +1,8 @@
 #pragma once
 
-// The little HTTP/1.1 that a bound and a load generator need: heads with Content-Length, keep-alive,
-// pipelining. No chunked bodies: a message that has none of what is expected here is "broken", and
-// the programs count it or stop, never guess.
+// The little HTTP/1.1 that a bound and a load generator need: heads with Content-Length,
+// keep-alive, pipelining. No chunked bodies: a message that has none of what is expected here is
+// "broken", and the programs count it or stop, never guess.
 
 #include <cstddef>
 #include <memory>

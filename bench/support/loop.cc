@@ -15,7 +15,9 @@ namespace {
 
 volatile std::sig_atomic_t stop_asked = 0;
 
-void OnStopSignal(int) { stop_asked = 1; }
+void OnStopSignal(int) {
+  stop_asked = 1;
+}
 
 }  // namespace
 
@@ -25,7 +27,9 @@ Loop::Loop() : fd_(epoll_create1(EPOLL_CLOEXEC)) {
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
 }
 
-Loop::~Loop() { close(fd_); }
+Loop::~Loop() {
+  close(fd_);
+}
 
 void Loop::Add(int fd, uint32_t events, Handler* handler) {
   epoll_event event{};
@@ -62,6 +66,8 @@ void CatchStopSignals() {
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-bool StopAsked() { return stop_asked != 0; }
+bool StopAsked() {
+  return stop_asked != 0;
+}
 
 }  // namespace tributary::bench

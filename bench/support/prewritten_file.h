@@ -1,9 +1,9 @@
 #pragma once
 
-// A file whose bytes were written (as zeros) and synced before the measurement, which then writes it
-// from start to end and over again. A file that grows, or that was only fallocated, makes every sync
-// 1.5 to 2 times dearer (it must also change metadata), and the bounds must not be slower than the
-// disk allows. Thread: one. Every failure is Die.
+// A file whose bytes were written (as zeros) and synced before the measurement, which then writes
+// it from start to end and over again. A file that grows, or that was only fallocated, makes every
+// sync 1.5 to 2 times dearer (it must also change metadata), and the bounds must not be slower than
+// the disk allows. Thread: one. Every failure is Die.
 
 #include <sys/uio.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// A small fast generator (xoshiro256**, Blackman and Vigna, public domain) and the UUIDs made of it.
-// Not for secrets. Seeded, so that a run's events can be made again. Thread: one.
+// A small fast generator (xoshiro256**, Blackman and Vigna, public domain) and the UUIDs made of
+// it. Not for secrets. Seeded, so that a run's events can be made again. Thread: one.
 
 #include <bit>
 #include <cstdint>

@@ -23,10 +23,11 @@ inline double CpuSeconds() {
 }
 
 inline void PrintLatency(const char* name, const Histogram& latency) {
-  std::printf("\"%s\":{\"count\":%lu,\"p50_us\":%.1f,\"p95_us\":%.1f,\"p99_us\":%.1f,"
-              "\"max_us\":%.1f}",
-              name, latency.count(), latency.QuantileUs(0.5), latency.QuantileUs(0.95),
-              latency.QuantileUs(0.99), latency.MaxUs());
+  std::printf(
+      "\"%s\":{\"count\":%lu,\"p50_us\":%.1f,\"p95_us\":%.1f,\"p99_us\":%.1f,"
+      "\"max_us\":%.1f}",
+      name, latency.count(), latency.QuantileUs(0.5), latency.QuantileUs(0.95),
+      latency.QuantileUs(0.99), latency.MaxUs());
 }
 
 // Everything that was not exactly the success answer.

@@ -59,8 +59,8 @@ RequestPool::RequestPool(const Options& options, const Address& server, MessageI
       authorization_(Base64(options.write_key + ":")),
       ids_(ids),
       events_per_request_(std::max<size_t>(options.batch, 1)) {
-  const size_t requests = std::max(kEventsAtLeast / events_per_request_,
-                                   options.connections * kSparePerConnection);
+  const size_t requests =
+      std::max(kEventsAtLeast / events_per_request_, options.connections * kSparePerConnection);
   Random random(options.seed);
   const std::vector<EventTemplate> events =
       MakeEvents(requests * events_per_request_,

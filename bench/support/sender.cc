@@ -20,8 +20,8 @@ constexpr uint64_t kDisconnectsMax = 100'000;
 
 }  // namespace
 
-// Registered once, edge-triggered for both directions, so that a request costs one send, one recv and
-// its share of one epoll_wait.
+// Registered once, edge-triggered for both directions, so that a request costs one send, one recv
+// and its share of one epoll_wait.
 class Sender::Connection final : public Handler {
  public:
   explicit Connection(Sender* sender) : sender_(sender), buffer_(kBufferBytes, '\0') {
@@ -199,7 +199,9 @@ void Sender::OnDisconnected(Connection* connection) {
   if (had_request) Free(connection);
 }
 
-bool Sender::Finished() const { return in_flight_ == 0 && !MayStart(); }
+bool Sender::Finished() const {
+  return in_flight_ == 0 && !MayStart();
+}
 
 uint64_t Sender::overdue(int64_t now_ns) const {
   if (interval_ns_ == 0 || next_due_ns_ > now_ns) return 0;

@@ -1,12 +1,12 @@
 #pragma once
 
-// Drives connections against the collection API: closed loop (each connection sends its next request
-// as soon as the last one is answered) or a fixed rate. A request counts only when the answer is
-// exactly 200 with exactly the success body; everything else is counted by what it was.
+// Drives connections against the collection API: closed loop (each connection sends its next
+// request as soon as the last one is answered) or a fixed rate. A request counts only when the
+// answer is exactly 200 with exactly the success body; everything else is counted by what it was.
 //
-// At a fixed rate a request is due at its time whether or not a connection is free, and if it had to
-// wait for one its latency counts from when it was due: a server that stalls cannot hide the requests
-// that it kept from being sent ("coordinated omission").
+// At a fixed rate a request is due at its time whether or not a connection is free, and if it had
+// to wait for one its latency counts from when it was due: a server that stalls cannot hide the
+// requests that it kept from being sent ("coordinated omission").
 //
 // Lives on somebody's Loop; one request in flight on each connection. Thread: the loop's.
 
@@ -49,7 +49,8 @@ class Sender {
   void set_on_accepted(OnAccepted on_accepted) { on_accepted_ = std::move(on_accepted); }
 
   void Start();
-  // Starts what is due; call once in each turn. Gives when it wants to be called again, at the latest.
+  // Starts what is due; call once in each turn. Gives when it wants to be called again, at the
+  // latest.
   int64_t StartDue();
   // No request is started any more; what is in flight still counts.
   void Stop() { stopped_ = true; }

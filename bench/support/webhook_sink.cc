@@ -68,7 +68,9 @@ WebhookSink::WebhookSink(Loop* loop, Address address, int status, OnBody on_body
   loop_->Add(listener_, EPOLLIN, this);
 }
 
-WebhookSink::~WebhookSink() { close(listener_); }
+WebhookSink::~WebhookSink() {
+  close(listener_);
+}
 
 void WebhookSink::OnEvents(uint32_t) {
   for (int fd = Accept(listener_); fd >= 0; fd = Accept(listener_)) {
