@@ -10,10 +10,10 @@ namespace tributary {
                               const std::string& detail = {});
 }  // namespace tributary
 
-#define CHECK(condition) \
+#define CHECK(condition)                  \
   (static_cast<bool>(condition) ? (void)0 \
                                 : ::tributary::CheckFailed(#condition, __FILE__, __LINE__))
-#define CHECK_OP(a, op, b)                                                            \
-  ((a)op(b) ? (void)0                                                                 \
-            : ::tributary::CheckFailed(#a " " #op " " #b, __FILE__, __LINE__,          \
+#define CHECK_OP(a, op, b)                                                    \
+  ((a)op(b) ? (void)0                                                         \
+            : ::tributary::CheckFailed(#a " " #op " " #b, __FILE__, __LINE__, \
                                        std::to_string(a) + " against " + std::to_string(b)))

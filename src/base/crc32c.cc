@@ -6,7 +6,7 @@
 
 namespace tributary {
 
-std::uint32_t Crc32c(const void* data, std::size_t size, std::uint32_t crc) {
+std::uint32_t Crc32cOfRange(const void* data, std::size_t size, std::uint32_t crc) {
   const auto* p = static_cast<const unsigned char*>(data);
   std::uint64_t state = ~crc;
   for (; size >= 8; size -= 8, p += 8) state = _mm_crc32_u64(state, LoadLe<std::uint64_t>(p));

@@ -6,8 +6,9 @@
 #include <string_view>
 
 namespace tributary {
-std::uint32_t Crc32c(const void* data, std::size_t size, std::uint32_t crc = 0);
+// Two names, so that a size can never be taken for the checksum to go on from.
+std::uint32_t Crc32cOfRange(const void* data, std::size_t size, std::uint32_t crc = 0);
 inline std::uint32_t Crc32c(std::string_view bytes, std::uint32_t crc = 0) {
-  return Crc32c(bytes.data(), bytes.size(), crc);
+  return Crc32cOfRange(bytes.data(), bytes.size(), crc);
 }
 }  // namespace tributary

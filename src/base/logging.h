@@ -21,8 +21,8 @@ struct LogField {
   LogField(std::string_view n, std::string_view v) : name(n), value(v) {}
   LogField(std::string_view n, const char* v) : name(n), value(v) {}
   template <class T>
-    requires std::is_arithmetic_v<T>
-  LogField(std::string_view n, T v) : name(n), value(fmt::to_string(v)) {}
+  requires std::is_arithmetic_v<T> LogField(std::string_view n, T v)
+      : name(n), value(fmt::to_string(v)) {}
 };
 
 void SetLogging(LogLevel level, LogFormat format);

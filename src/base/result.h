@@ -65,7 +65,9 @@ inline std::unexpected<Error> Fail(ErrorCode code, std::string message) {
 inline std::unexpected<Error> Fail(ErrorCode code, std::string field, std::string message) {
   return std::unexpected(Error(code, std::move(field), std::move(message)));
 }
-inline std::unexpected<Error> Fail(Error error) { return std::unexpected(std::move(error)); }
+inline std::unexpected<Error> Fail(Error error) {
+  return std::unexpected(std::move(error));
+}
 
 // The one way to drop an error on purpose; `why` makes every such place searchable.
 template <class T>
@@ -76,14 +78,14 @@ inline void IgnoreError(const Result<T>&, std::string_view /*why*/) {}
 #define TRIBUTARY_CONCAT_(a, b) a##b
 #define TRIBUTARY_CONCAT(a, b) TRIBUTARY_CONCAT_(a, b)
 // TRY(expr): leave the function with the error of a Status/Result, otherwise go on.
-#define TRY(expr)                                                    \
-  do {                                                               \
-    auto try_result_ = (expr);                                       \
+#define TRY(expr)                                                             \
+  do {                                                                        \
+    auto try_result_ = (expr);                                                \
     if (!try_result_) return std::unexpected(std::move(try_result_).error()); \
   } while (false)
 // TRY_ASSIGN(auto x, expr): the value of a Result, or leave the function with its error.
 #define TRY_ASSIGN(lhs, expr) TRY_ASSIGN_(TRIBUTARY_CONCAT(try_value_, __LINE__), lhs, expr)
-#define TRY_ASSIGN_(tmp, lhs, expr)                           \
-  auto tmp = (expr);                                          \
-  if (!tmp) return std::unexpected(std::move(tmp).error());   \
+#define TRY_ASSIGN_(tmp, lhs, expr)                         \
+  auto tmp = (expr);                                        \
+  if (!tmp) return std::unexpected(std::move(tmp).error()); \
   lhs = std::move(*tmp)

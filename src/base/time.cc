@@ -63,7 +63,9 @@ class Scanner {
     text_.remove_prefix(static_cast<std::size_t>(count));
     return true;
   }
-  bool FrontIsDigit() const { return !text_.empty() && text_.front() >= '0' && text_.front() <= '9'; }
+  bool FrontIsDigit() const {
+    return !text_.empty() && text_.front() >= '0' && text_.front() <= '9';
+  }
 
  private:
   std::string_view text_;
@@ -192,8 +194,8 @@ Result<MonoNanos> ParseDuration(std::string_view text) {
       if (u.name == unit && !__builtin_mul_overflow(number, u.size, &span)) return span;
     }
   }
-  return Fail(ErrorCode::kInvalid, "'" + std::string(text) +
-                                       "' is no duration: write it like 250ms, 5s, 10m, 2h or 7d");
+  return Fail(ErrorCode::kInvalid,
+              "'" + std::string(text) + "' is no duration: write it like 250ms, 5s, 10m, 2h or 7d");
 }
 
 std::string FormatDuration(MonoNanos span) {

@@ -21,7 +21,8 @@ inline constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 
 // "2026-11-21T09:33:48.440Z": milliseconds, always UTC (what the Segment specification shows).
 std::string FormatIso8601(UnixMicros at);
-// Same text into a caller's buffer of 24 bytes, for the hot path. Years outside 0..9999 are clamped.
+// Same text into a caller's buffer of 24 bytes, for the hot path. Years outside 0..9999 are
+// clamped.
 inline constexpr std::size_t kIso8601Bytes = 24;
 void FormatIso8601(UnixMicros at, char* out);
 

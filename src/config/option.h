@@ -44,9 +44,27 @@ class Secret {
 };
 inline constexpr std::string_view kRedacted = "***";
 
+// Any JSON value, kept as text for whoever knows its meaning (a pattern, a destination's options).
+struct JsonText {
+  std::string text;
+  friend bool operator==(const JsonText&, const JsonText&) = default;
+};
+
 enum class OptionType {
-  kString, kSecret, kBool, kInteger, kNumber, kDuration, kBytes, kEnum,
-  kStringList, kDurationList, kStringMap, kSecretMap, kObject, kObjectList,
+  kString,
+  kSecret,
+  kBool,
+  kInteger,
+  kNumber,
+  kDuration,
+  kBytes,
+  kEnum,
+  kStringList,
+  kDurationList,
+  kStringMap,
+  kSecretMap,
+  kObject,
+  kObjectList,
 };
 std::string_view OptionTypeName(OptionType type);
 
@@ -56,13 +74,14 @@ struct OptionSpec {
   OptionType type = OptionType::kString;
   bool required = false;
   std::string help;
-  std::string default_text;           // as it would be written; filled in from a default object
-  std::vector<std::string> choices;   // kEnum
-  std::vector<OptionSpec> children;   // kObject, kObjectList
+  std::string default_text;          // as it would be written; filled in from a default object
+  std::vector<std::string> choices;  // kEnum
+  std::vector<OptionSpec> children;  // kObject, kObjectList
   // Reads `value` into the object behind `target`; the error's field is relative to this option.
   std::function<Status(const nlohmann::json& value, void* target)> read;
   // Writes it back; secrets as "***" when `redact`.
   std::function<nlohmann::json(const void* target, bool redact)> write;
+  std::function<void(void* target)> reset;  // back to the default: what an explicit null means
 };
 
 // Declarations of one options struct T; see option_list.h for the members (Required, Optional,
@@ -71,7 +90,10 @@ template <class T>
 class OptionList;
 
 // Reads an object by its specs: unknown keys ("did you mean …?"), missing required ones, wrong
-// types. Options not named keep what `target` has.
+// types. Options not named keep what `target` has, so reading into a copy of an existing object is a
+// merge patch (RFC 7396): null goes back to the default, maps are merged, and a secret given as
+// "***" stays what it was. On failure `target` may be half changed: read into a copy.
+// The error is kInvalid, its field the path, its message a whole sentence that begins with it.
 Status ReadObject(const std::vector<OptionSpec>& specs, const nlohmann::json& object, void* target);
 nlohmann::json WriteObject(const std::vector<OptionSpec>& specs, const void* target, bool redact);
 

@@ -1,4 +1,5 @@
-// Which addresses outgoing requests may reach (downstream-dispatch.md section 7, RELIABILITY.md E1).
+// Which addresses outgoing requests may reach (downstream-dispatch.md section 7, RELIABILITY.md
+// E1).
 //
 // Judged twice: URLs at creation (literal addresses in any notation, known metadata names, scheme,
 // credentials), and every address at the moment of connecting, after resolution, so that DNS

@@ -27,8 +27,8 @@ class Counter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-// Buckets are powers of two of a microsecond up to about 70 s: two instructions to record, quantiles
-// within a factor of two, interpolated.
+// Buckets are powers of two of a microsecond up to about 70 s: two instructions to record,
+// quantiles within a factor of two, interpolated.
 class Histogram {
  public:
   static constexpr int kBuckets = 27;

@@ -19,9 +19,9 @@ struct AsioLoop::Impl {
   boost::asio::steady_timer timer{context};
 
   std::mutex mutex;
-  std::vector<Task> posted;    // guarded by mutex
-  std::vector<Task> running;   // loop thread only; keeps its capacity between turns
-  bool wake_pending = false;   // guarded by mutex
+  std::vector<Task> posted;   // guarded by mutex
+  std::vector<Task> running;  // loop thread only; keeps its capacity between turns
+  bool wake_pending = false;  // guarded by mutex
 
   // One Asio timer serves them all: ordered by due time, then id.
   std::map<std::pair<MonoNanos, TimerId>, Task> timers;
@@ -66,8 +66,12 @@ struct AsioLoop::Impl {
 AsioLoop::AsioLoop() : impl_(std::make_unique<Impl>()) {}
 AsioLoop::~AsioLoop() = default;
 
-void AsioLoop::Run() { impl_->context.run(); }
-void AsioLoop::Stop() { impl_->context.stop(); }
+void AsioLoop::Run() {
+  impl_->context.run();
+}
+void AsioLoop::Stop() {
+  impl_->context.stop();
+}
 
 void AsioLoop::Post(Task task) {
   {
@@ -94,8 +98,12 @@ void AsioLoop::Cancel(TimerId id) {
   impl_->due_of.erase(found);
 }
 
-MonoNanos AsioLoop::Now() const { return SystemClock().Monotonic(); }
+MonoNanos AsioLoop::Now() const {
+  return SystemClock().Monotonic();
+}
 
-boost::asio::io_context& AsioLoop::context() { return impl_->context; }
+boost::asio::io_context& AsioLoop::context() {
+  return impl_->context;
+}
 
 }  // namespace tributary::os

@@ -37,7 +37,8 @@ class File {
   virtual Status SyncData() = 0;
   virtual Status Truncate(std::uint64_t size) = 0;
   virtual Result<std::uint64_t> Size() const = 0;
-  // Hints that [pos, pos+size) will not be read again soon (posix_fadvise DONTNEED); may do nothing.
+  // Hints that [pos, pos+size) will not be read again soon (posix_fadvise DONTNEED); may do
+  // nothing.
   virtual void DropCache(std::uint64_t pos, std::uint64_t size) { (void)pos, (void)size; }
 };
 

@@ -12,7 +12,9 @@ std::uint64_t Random::Next() {
   return LoadLe<std::uint64_t>(bytes.data());
 }
 
-double Random::NextUnit() { return static_cast<double>(Next() >> 11) * 0x1.0p-53; }
+double Random::NextUnit() {
+  return static_cast<double>(Next() >> 11) * 0x1.0p-53;
+}
 
 std::string Random::Uuid() {
   std::array<unsigned char, 16> bytes;

@@ -20,13 +20,17 @@ namespace {
 
 ErrorCode CodeOf(int error) {
   switch (error) {
-    case ENOENT: return ErrorCode::kNotFound;
-    case EEXIST: return ErrorCode::kConflict;
+    case ENOENT:
+      return ErrorCode::kNotFound;
+    case EEXIST:
+      return ErrorCode::kConflict;
     case ENOSPC:
     case EDQUOT:
     case EMFILE:
-    case ENFILE: return ErrorCode::kExhausted;
-    default: return ErrorCode::kIo;
+    case ENFILE:
+      return ErrorCode::kExhausted;
+    default:
+      return ErrorCode::kIo;
   }
 }
 
@@ -42,8 +46,8 @@ class PosixFile final : public File {
   Result<std::size_t> ReadAt(std::uint64_t pos, std::span<char> out) const override {
     std::size_t done = 0;
     while (done < out.size()) {
-      const ssize_t n = ::pread(fd_, out.data() + done, out.size() - done,
-                                static_cast<off_t>(pos + done));
+      const ssize_t n =
+          ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(pos + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return OsError("read", path_);
       if (n == 0) break;
@@ -60,8 +64,8 @@ class PosixFile final : public File {
       int count = 0;
       for (std::size_t i = next; i < parts.size() && count < 64; ++i, ++count) {
         const std::size_t skip = i == next ? skipped : 0;
-        vectors[static_cast<std::size_t>(count)] = {
-            const_cast<char*>(parts[i].data()) + skip, parts[i].size() - skip};
+        vectors[static_cast<std::size_t>(count)] = {const_cast<char*>(parts[i].data()) + skip,
+                                                    parts[i].size() - skip};
       }
       const ssize_t n = ::pwritev(fd_, vectors.data(), count, static_cast<off_t>(pos));
       if (n < 0 && errno == EINTR) continue;

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Rules of the house that no compiler checks. Exits 1 and names file and line for each breach.
+
+* Includes point one way: main -> app -> {cli, control, console} -> {sources, destinations,
+  amazon_ads} -> {ingest, dedupe, process, route, deliver, lake, queue} -> {log, store, http} ->
+  {event, codec, config, metrics} -> os -> base. Folders inside one brace do not include each other.
+* Libraries stay behind their door: RocksDB in store/, curl and Beast in http/, and so on.
+* Only os/ calls the operating system; only app/ starts threads.
+* A source, destination or subcommand is one file: nothing else names it.
+"""
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SRC = ROOT / "src"
+
+LAYERS = [
+    {"base"},
+    {"os"},
+    {"event", "codec", "config", "metrics"},
+    {"log", "store", "http"},
+    {"ingest", "dedupe", "process", "route", "deliver", "lake", "queue"},
+    {"sources", "destinations", "amazon_ads"},
+    {"cli", "control", "console"},
+    {"app"},
+    {"main"},
+]
+RANK = {folder: rank for rank, layer in enumerate(LAYERS) for folder in layer}
+
+# Header prefix -> folders (or files) that may include it.
+LIBRARIES = {
+    "rocksdb/": {"store"},
+    "curl/": {"http"},
+    "boost/beast": {"http"},
+    "boost/": {"http", "os"},
+    "openssl/": {"codec", "http"},
+    "yaml-cpp/": {"config"},
+    "CLI/": {"cli"},
+    "spdlog/": {"base"},
+    "zlib.h": {"codec"},
+    "zstd.h": {"codec", "log"},
+    "zdict.h": {"codec", "log"},
+    "simdjson.h": {"event", "sources", "ingest"},
+    "xxhash.h": {"base"},
+    "jq.h": {"route"},
+    "libpsl.h": {"process"},
+}
+# System headers that reach the operating system; the standard library's own are fine.
+SYSTEM_HEADERS = re.compile(
+    r"^(sys/|linux/|net/|netinet/|arpa/|unistd\.h|fcntl\.h|dirent\.h|poll\.h|pthread\.h|signal\.h"
+    r"|netdb\.h|ifaddrs\.h|sched\.h|time\.h|csignal|ctime|filesystem|fstream|random|thread|iostream)")
+# Where one of them is right all the same, and why.
+SYSTEM_ALLOWED = {
+    ("app", "thread"): "app/ starts the threads",
+    ("cli", "iostream"): "a command prints its answer",
+    ("http", "netinet/"): "socket options of Asio's and curl's own sockets",
+    ("http", "arpa/"): "numeric addresses",
+    ("http", "sys/socket.h"): "libcurl's socket callbacks speak sockaddr",
+}
+CALLS = re.compile(
+    r"(?<![\w:.>])(?:::)?(open|openat|creat|fsync|fdatasync|pwrite|pwritev|pread|unlink|rename|mkdir"
+    r"|ftruncate|fallocate|clock_gettime|gettimeofday|getrandom|rand|srand|usleep|nanosleep|fork"
+    r"|system|popen|getenv|setenv|kill)\s*\(")
+CALLS_STD = re.compile(
+    r"std::(thread|jthread|async|this_thread::sleep_\w+|chrono::(system|steady|high_resolution)_clock"
+    r"::now|random_device|getenv|rand|ofstream|ifstream|fopen|system|rename|remove)\b")
+THREADS = re.compile(r"std::(thread|jthread|async)\b")
+
+
+def folder_of(path):
+    parts = path.relative_to(SRC).parts
+    return "main" if len(parts) == 1 else parts[0]
+
+
+def strip_comments(line):
+    return re.sub(r'"(\\.|[^"\\])*"', '""', line).split("//")[0]
+
+
+def check_include(folder, name, quoted):
+    if quoted:
+        other = name.split("/")[0]
+        if other not in RANK or "/" not in name:
+            return None if folder == "main" else f"includes {name}, which is in no folder of src/"
+        if other != folder and RANK[other] >= RANK[folder]:
+            return f"includes {name}: the arrow {folder} -> {other} points back"
+        return None
+    for prefix, folders in LIBRARIES.items():
+        if name.startswith(prefix):
+            if folder in folders:
+                return None
+            return f"includes <{name}>, which only {', '.join(sorted(folders))} may"
+    if folder != "os" and SYSTEM_HEADERS.match(name):
+        if any(folder == f and name.startswith(h) for f, h in SYSTEM_ALLOWED):
+            return None
+        return f"includes <{name}>: the way to the operating system is os/"
+    return None
+
+
+def check_file(path, is_test):
+    folder = folder_of(path)
+    problems = []
+    in_block = False
+    for number, raw in enumerate(path.read_text().splitlines(), 1):
+        where = f"{path.relative_to(ROOT)}:{number}"
+        include = re.match(r'\s*#include\s*([<"])([^>"]+)[>"]', raw)
+        if include:
+            name, quoted = include.group(2), include.group(1) == '"'
+            if is_test and (not quoted or name.split("/")[0] in {"support", "sim", "contract"}):
+                continue  # a test may use the test kit and the system it tests against
+            problem = check_include(folder, name, quoted)
+            if problem and not is_test:
+                problems.append(f"{where}: {problem}")
+            continue
+        if len(raw) > 100 and "http" not in raw:
+            problems.append(f"{where}: longer than 100 columns")
+        if re.search(r"\b(TODO|FIXME|XXX)\b", raw):
+            problems.append(f"{where}: says that something is not done")
+        if is_test or folder == "os":
+            continue
+        line = strip_comments(raw)
+        if "/*" in line:
+            in_block = True
+        if in_block:
+            in_block = "*/" not in line
+            continue
+        if CALLS.search(line) and "->" not in line and "." not in line.split("(")[0]:
+            call = CALLS.search(line).group(1)
+            if re.search(r"\b(Status|Result|void|bool|auto|int)\b[^=]*\b" + call + r"\s*\(", line) is None:
+                problems.append(f"{where}: calls {call}(): the way to the operating system is os/")
+        found = CALLS_STD.search(line)
+        if found and not (folder == "app" and THREADS.search(line)):
+            problems.append(f"{where}: uses {found.group(0)}: the way there is os/, threads are app/'s")
+    return problems
+
+
+def check_one_file_each():
+    """No file outside the folder may name a file of sources/, destinations/ or cli/ commands."""
+    problems = []
+    for kind in ("sources", "destinations"):
+        names = {p.stem for p in (SRC / kind).glob("*.cc") if not p.stem.endswith("_test")}
+        lists = [SRC / kind / "CMakeLists.txt", ROOT / "CMakeLists.txt"]
+        for listing in lists:
+            for name in names:
+                if re.search(rf"\b{name}\.cc\b", listing.read_text()):
+                    problems.append(f"{listing.relative_to(ROOT)}: names {name}.cc; one more must be one file")
+    return problems
+
+
+def main():
+    problems = []
+    for path in sorted(SRC.rglob("*.h")) + sorted(SRC.rglob("*.cc")):
+        problems += check_file(path, path.stem.endswith("_test"))
+    problems += check_one_file_each()
+    for problem in problems:
+        print(problem)
+    print(f"house rules: {len(problems)} breaches")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
