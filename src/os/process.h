@@ -1,0 +1,50 @@
+// What concerns the process as a whole: signals, limits, memory, environment.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "os/asio_loop.h"
+
+namespace tributary::os {
+
+// SIGPIPE and SIGXFSZ become errors of the call that met them. Call before threads start.
+void IgnoreFatalSignals();
+
+// Raises the soft limit of open descriptors to the hard one; returns what holds now.
+std::uint64_t RaiseDescriptorLimit();
+
+// Calls `handler` on the loop's thread for every SIGTERM and SIGINT, and `reload` for SIGHUP, until
+// destroyed. One at a time in a process.
+class SignalWatch {
+ public:
+  SignalWatch(AsioLoop& loop, std::function<void()> handler, std::function<void()> reload);
+  ~SignalWatch();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// One variable of the environment, or all "NAME=value" that begin with `prefix`. Read once at
+// start, before threads: the environment is not safe to change later.
+std::optional<std::string> Environment(const std::string& name);
+std::vector<std::pair<std::string, std::string>> EnvironmentWithPrefix(const std::string& prefix);
+
+std::uint64_t ResidentBytes();
+std::uint64_t OpenDescriptors();
+unsigned Cores();  // that this process may run on
+std::string ProcessId();
+
+// Gives freed memory back to the system; called rarely, from a maintenance thread.
+void TrimHeap();
+
+// Ends the process at once with this code, without destructors (a poisoned log must not linger).
+[[noreturn]] void ExitNow(int code);
+
+}  // namespace tributary::os

@@ -1,0 +1,106 @@
+#include "store/data_dir.h"
+
+#include <array>
+#include <charconv>
+
+namespace tributary::store {
+namespace {
+
+struct Version {
+  std::string_view name;
+  int number;
+};
+// What this program writes and reads. A number goes up when an older program must not touch the
+// directory any more; tests/compat keeps a directory of every version that was released.
+constexpr std::array<Version, 4> kVersions = {
+    {{"log", 1}, {"keys", 1}, {"dedupe", 1}, {"delivery_log", 1}}};
+constexpr std::uint64_t kFormatBytesMax = 4096;
+
+std::string CurrentFormat() {
+  std::string text = "tributary data directory\n";
+  for (const Version& v : kVersions) {
+    text += std::string(v.name) + " " + std::to_string(v.number) + "\n";
+  }
+  return text;
+}
+
+Status CheckLine(std::string_view line) {
+  const std::size_t space = line.find(' ');
+  if (space == std::string_view::npos) {
+    return Fail(ErrorCode::kCorrupt, "FORMAT has the line '" + std::string(line) + "'");
+  }
+  int number = 0;
+  const std::string_view digits = line.substr(space + 1);
+  std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  for (const Version& v : kVersions) {
+    if (v.name == line.substr(0, space) && v.number == number) return {};
+  }
+  return Fail(ErrorCode::kUnsupported,
+              "this directory has '" + std::string(line) +
+                  "', which this version of Tributary does not know; it was written by another "
+                  "version: open it with that one, or use another directory");
+}
+
+Status CheckFormat(std::string_view text) {
+  bool first = true;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    if (first && line != "tributary data directory") {
+      return Fail(ErrorCode::kUnsupported, "FORMAT does not begin as Tributary's does");
+    }
+    if (!first && !line.empty()) TRY(CheckLine(line));
+    first = false;
+  }
+  return {};
+}
+
+std::string ParentOf(const std::string& path) {
+  const std::size_t slash = path.find_last_not_of('/');
+  const std::size_t at = path.rfind('/', slash);
+  if (at == std::string::npos) return ".";
+  return at == 0 ? "/" : path.substr(0, at);
+}
+
+Status CreateDurably(os::FileSystem& fs, const std::string& path) {
+  if (fs.Exists(path)) return {};
+  const std::string parent = ParentOf(path);
+  if (parent != "." && parent != "/") TRY(CreateDurably(fs, parent));
+  TRY(fs.CreateDir(path));
+  return fs.SyncDir(parent);
+}
+
+}  // namespace
+
+Result<DataDir> OpenDataDir(os::FileSystem& fs, const std::string& path) {
+  TRY(CreateDurably(fs, path));
+  DataDir dir{.path = path, .lock = nullptr};
+  TRY_ASSIGN(dir.lock, fs.LockDir(path));
+  const std::string format = path + "/FORMAT";
+  if (fs.Exists(format)) {
+    TRY_ASSIGN(const std::string text, os::ReadFile(fs, format, kFormatBytesMax));
+    if (auto ok = CheckFormat(text); !ok) return Fail(ok.error().With(format));
+  } else {
+    TRY(os::WriteFileAtomic(fs, format, CurrentFormat()));
+  }
+  for (const char* name : {"/log", "/dedupe", "/store", "/files"}) {
+    TRY(fs.CreateDir(path + name));
+  }
+  TRY(fs.SyncDir(path));
+  return dir;
+}
+
+Result<DataDir> InspectDataDir(os::FileSystem& fs, const std::string& path) {
+  const std::string format = path + "/FORMAT";
+  if (!fs.Exists(format)) {
+    return Fail(ErrorCode::kNotFound, path + " is no data directory: it has no FORMAT file");
+  }
+  TRY_ASSIGN(const std::string text, os::ReadFile(fs, format, kFormatBytesMax));
+  if (auto ok = CheckFormat(text); !ok) return Fail(ok.error().With(format));
+  DataDir dir{.path = path, .lock = nullptr};
+  TRY_ASSIGN(dir.lock, fs.LockDir(path));
+  return dir;
+}
+
+}  // namespace tributary::store
