@@ -1,0 +1,260 @@
+#include <gtest/gtest.h>
+
+#include "base/bytes.h"
+#include "codec/base64.h"
+#include "codec/gzip.h"
+#include "codec/hmac.h"
+#include "codec/standard_webhooks.h"
+#include "codec/zstd.h"
+
+namespace tributary::codec {
+namespace {
+
+ErrorCode CodeOf(const Status& status) {
+  return status ? ErrorCode::kInternal : status.error().code();
+}
+
+TEST(Base64, KnowsTheVectorsOfRfc4648) {
+  const std::pair<const char*, const char*> vectors[] = {
+      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
+  for (const auto& [plain, text] : vectors) {
+    EXPECT_EQ(Base64Encode(plain), text);
+    EXPECT_EQ(Base64Decode(text, Base64::kStrict).value(), plain);
+  }
+  EXPECT_EQ(Base64UrlEncode("\xFB\xFF"), "-_8");
+  EXPECT_EQ(Base64Decode("-_8", Base64::kUrl).value(), "\xFB\xFF");
+}
+
+TEST(Base64, EveryByteValueComesBack) {
+  std::string bytes;
+  for (int n = 0; n < 300; ++n) {
+    bytes += static_cast<char>(n * 7);
+    EXPECT_EQ(Base64Decode(Base64Encode(bytes), Base64::kStrict).value(), bytes);
+    EXPECT_EQ(Base64Decode(Base64UrlEncode(bytes), Base64::kUrl).value(), bytes);
+    EXPECT_EQ(Base64Decode(Base64UrlEncode(bytes), Base64::kLenient).value(), bytes);
+  }
+}
+
+TEST(Base64, StrictRefusesEverySecondSpelling) {
+  for (const char* text : {"Zg", "Zg=", "Zg===", "Zh==", "Zm9v=", "Zm9v====", "Zg== ", " Zg==",
+                           "Z\ng==", "Zm-v", "====", "=", "Z===", "Zg==Zg=="}) {
+    EXPECT_FALSE(Base64Decode(text, Base64::kStrict)) << text;
+  }
+  for (const char* text : {"Zg==", "Z", "+/8", "Zh"}) {
+    EXPECT_FALSE(Base64Decode(text, Base64::kUrl)) << text;
+  }
+}
+
+TEST(Base64, LenientTakesWhatPeoplePaste) {
+  for (const char* text : {"Zg", "Zg=", "Zg==", " Zg==\r\n", "Z\ng = ="}) {
+    EXPECT_EQ(Base64Decode(text, Base64::kLenient).value_or("refused"), "f") << text;
+  }
+  EXPECT_FALSE(Base64Decode("Z", Base64::kLenient));
+  EXPECT_FALSE(Base64Decode("Zg*", Base64::kLenient));
+}
+
+TEST(Gzip, BothFormsComeBack) {
+  std::string out;
+  for (const std::size_t size : {0, 1, 4096, 4097, 100'000}) {
+    const std::string plain(size, 'x');
+    ASSERT_TRUE(Inflate(GzipCompress(plain), size, out));
+    EXPECT_EQ(out, plain);
+    ASSERT_TRUE(Inflate(ZlibCompress(plain), size, out));
+    EXPECT_EQ(out, plain);
+  }
+  EXPECT_TRUE(LooksLikeGzip(GzipCompress("x")));
+  EXPECT_FALSE(LooksLikeGzip("{}"));
+}
+
+TEST(Gzip, OneByteOverTheCapIsTooLarge) {
+  std::string out;
+  EXPECT_TRUE(Inflate(GzipCompress(std::string(5000, 'x')), 5000, out));
+  EXPECT_EQ(CodeOf(Inflate(GzipCompress(std::string(5001, 'x')), 5000, out)),
+            ErrorCode::kTooLarge);
+  EXPECT_EQ(CodeOf(Inflate(GzipCompress("x"), 0, out)), ErrorCode::kTooLarge);
+}
+
+TEST(Gzip, ABombCostsNoMoreThanTheCap) {
+  const std::string bomb = GzipCompress(std::string(64 << 20, '\0'), 9);
+  std::string out;
+  EXPECT_EQ(CodeOf(Inflate(bomb, 512 * 1024, out)), ErrorCode::kTooLarge);
+  EXPECT_LE(out.capacity(), 512u * 1024 + 1);
+  // The same hidden in a second member.
+  EXPECT_EQ(CodeOf(Inflate(GzipCompress("a") + bomb, 512 * 1024, out)), ErrorCode::kTooLarge);
+}
+
+TEST(Gzip, MembersAreJoinedAndCounted) {
+  std::string out;
+  ASSERT_TRUE(Inflate(GzipCompress("one ") + GzipCompress("") + GzipCompress("two"), 100, out));
+  EXPECT_EQ(out, "one two");
+  const std::string empty = GzipCompress("");
+  std::string many;
+  for (std::size_t i = 0; i < kGzipMembersMax; ++i) many += empty;
+  EXPECT_TRUE(Inflate(many, 100, out));
+  EXPECT_EQ(CodeOf(Inflate(many + empty, 100, out)), ErrorCode::kTooLarge);
+}
+
+TEST(Gzip, EveryCutAndEveryFlippedBitIsNoticedOrHarmless) {
+  const std::string plain = "the quick brown fox jumps over the lazy dog";
+  const std::string packed = GzipCompress(plain);
+  std::string out;
+  for (std::size_t cut = 0; cut < packed.size(); ++cut) {
+    EXPECT_EQ(CodeOf(Inflate(packed.substr(0, cut), 1000, out)), ErrorCode::kInvalid) << cut;
+  }
+  for (std::size_t bit = 0; bit < packed.size() * 8; ++bit) {
+    std::string damaged = packed;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    if (Inflate(damaged, 1000, out)) {
+      EXPECT_EQ(out, plain) << bit;  // e.g. the time stamp
+    }
+  }
+}
+
+TEST(Gzip, TrailingBytesAreRefused) {
+  std::string out;
+  EXPECT_EQ(CodeOf(Inflate(GzipCompress("a") + "junk", 100, out)), ErrorCode::kInvalid);
+  EXPECT_EQ(CodeOf(Inflate(ZlibCompress("a") + ZlibCompress("b"), 100, out)),
+            ErrorCode::kInvalid);
+  EXPECT_EQ(CodeOf(Inflate("{\"plain\":1}", 100, out)), ErrorCode::kInvalid);
+  EXPECT_EQ(CodeOf(Inflate("", 100, out)), ErrorCode::kInvalid);
+}
+
+TEST(Gzip, AFailedBodyDoesNotSpoilTheNext) {
+  std::string out;
+  EXPECT_FALSE(Inflate(GzipCompress("hello").substr(0, 12), 100, out));
+  ASSERT_TRUE(Inflate(GzipCompress("hello"), 100, out));
+  EXPECT_EQ(out, "hello");
+}
+
+TEST(Zstd, BlocksComeBack) {
+  ZstdCompressor compressor;
+  ZstdDecompressor decompressor;
+  std::string packed, out;
+  for (const std::size_t size : {0, 1, 65536, 1'000'000}) {
+    const std::string plain(size, 'z');
+    compressor.Compress(plain, packed);
+    ASSERT_TRUE(decompressor.Decompress(packed, size, out));
+    EXPECT_EQ(out, plain);
+    if (size > 0) {
+      EXPECT_EQ(CodeOf(decompressor.Decompress(packed, size - 1, out)), ErrorCode::kTooLarge);
+    }
+  }
+}
+
+TEST(Zstd, DamageIsNoticed) {
+  ZstdCompressor compressor;
+  ZstdDecompressor decompressor;
+  std::string packed, out, plain;
+  for (int i = 0; i < 2000; ++i) plain += std::to_string(i * i);
+  compressor.Compress(plain, packed);
+  EXPECT_EQ(CodeOf(decompressor.Decompress(packed + "x", 100'000, out)), ErrorCode::kCorrupt);
+  EXPECT_EQ(CodeOf(decompressor.Decompress("", 100'000, out)), ErrorCode::kCorrupt);
+  for (std::size_t cut = 0; cut < packed.size(); cut += 13) {
+    EXPECT_FALSE(decompressor.Decompress(packed.substr(0, cut), 100'000, out)) << cut;
+  }
+  for (std::size_t bit = 0; bit < packed.size() * 8; bit += 11) {
+    std::string damaged = packed;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    if (decompressor.Decompress(damaged, 100'000, out)) {
+      EXPECT_EQ(out, plain) << bit;
+    }
+  }
+}
+
+TEST(Hmac, KnowsTheVectorsOfRfc4231AndRfc2202) {
+  EXPECT_EQ(ToHex(AsText(HmacSha256Of("Jefe", "what do ya want for nothing?"))),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(ToHex(AsText(HmacSha256Of(std::string(131, '\xAA'),
+                                      "Test Using Larger Than Block-Size Key - Hash Key First"))),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  EXPECT_EQ(ToHex(AsText(HmacSha1Of("Jefe", "what do ya want for nothing?"))),
+            "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+  EXPECT_EQ(ToHex(AsText(HmacSha256Of("", ""))),
+            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+  EXPECT_EQ(ToHex(AsText(Sha256Of("abc"))),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Hmac, PiecesAndReuseGiveTheSameAsOneMessage) {
+  HmacSha256 hmac("key");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(hmac.Add("a").Add("").Add("bc").Finish(), HmacSha256Of("key", "abc"));
+  }
+}
+
+TEST(ConstantTime, ComparesWholeStrings) {
+  EXPECT_TRUE(ConstantTimeEqual("", ""));
+  EXPECT_TRUE(ConstantTimeEqual("abc", "abc"));
+  EXPECT_FALSE(ConstantTimeEqual("abc", "abd"));
+  EXPECT_FALSE(ConstantTimeEqual("abc", "ab"));
+}
+
+// downstream-dispatch.md section 4: computed with two independent libraries.
+constexpr const char* kSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+constexpr const char* kId = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+constexpr std::int64_t kAt = 1614265330;
+constexpr const char* kBody = "{\"test\": 2432232314}";
+constexpr const char* kSignature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+
+TEST(StandardWebhooks, KnowsThePublishedVector) {
+  auto signer = WebhookSigner::Make({kSecret});
+  ASSERT_TRUE(signer);
+  EXPECT_EQ(signer->Sign(kId, kAt, kBody), kSignature);
+  EXPECT_TRUE(signer->Verify(kId, "1614265330", kSignature, kBody, kAt));
+}
+
+TEST(StandardWebhooks, ToleranceIsFiveMinutesBothWays) {
+  auto signer = WebhookSigner::Make({kSecret});
+  const auto verify = [&](std::int64_t now) {
+    return signer->Verify(kId, "1614265330", kSignature, kBody, now).has_value();
+  };
+  EXPECT_TRUE(verify(kAt + 300));
+  EXPECT_FALSE(verify(kAt + 301));
+  EXPECT_TRUE(verify(kAt - 300));
+  EXPECT_FALSE(verify(kAt - 301));
+}
+
+TEST(StandardWebhooks, WhateverWasTamperedWithIsRefused) {
+  auto signer = WebhookSigner::Make({kSecret});
+  EXPECT_FALSE(signer->Verify("msg_other", "1614265330", kSignature, kBody, kAt));
+  EXPECT_FALSE(signer->Verify(kId, "1614265331", kSignature, kBody, kAt));
+  EXPECT_FALSE(signer->Verify(kId, "1614265330", kSignature, "{\"test\": 2432232315}", kAt));
+  EXPECT_FALSE(signer->Verify(kId, "1614265330", "", kBody, kAt));
+  EXPECT_FALSE(signer->Verify(kId, "1614265330", std::string("v2") + (kSignature + 2), kBody, kAt));
+  for (const char* time : {"", "x", "1614265330 ", "-1", "99999999999999999999"}) {
+    EXPECT_FALSE(signer->Verify(kId, time, kSignature, kBody, kAt)) << time;
+  }
+}
+
+TEST(StandardWebhooks, RotationSignsWithBothAndAcceptsEither) {
+  const std::string fresh = FormatWebhookSecret(std::string(32, 'n'));
+  auto both = WebhookSigner::Make({fresh, kSecret});
+  auto old = WebhookSigner::Make({kSecret});
+  auto only_new = WebhookSigner::Make({fresh});
+  const std::string signatures = both->Sign(kId, kAt, kBody);
+  EXPECT_TRUE(signatures.ends_with(kSignature));
+  EXPECT_TRUE(old->Verify(kId, "1614265330", signatures, kBody, kAt));
+  EXPECT_TRUE(only_new->Verify(kId, "1614265330", "v9,zzz " + signatures, kBody, kAt));
+  EXPECT_FALSE(only_new->Verify(kId, "1614265330", kSignature, kBody, kAt));
+}
+
+TEST(StandardWebhooks, SecretsHaveTwentyFourToSixtyFourBytes) {
+  const auto make = [](std::size_t size) {
+    return WebhookSigner::Make({FormatWebhookSecret(std::string(size, 's'))}).has_value();
+  };
+  EXPECT_FALSE(make(23));
+  EXPECT_TRUE(make(24));
+  EXPECT_TRUE(make(64));
+  EXPECT_FALSE(make(65));
+  EXPECT_FALSE(WebhookSigner::Make({}));
+  EXPECT_FALSE(WebhookSigner::Make({"plain"}));
+  const auto bad = WebhookSigner::Make({"whsec_secret*value"});
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().ToString().find("secret*value"), std::string::npos);
+  const std::vector<std::string> eleven(11, kSecret), twelve(12, kSecret);
+  EXPECT_TRUE(WebhookSigner::Make(eleven));
+  EXPECT_FALSE(WebhookSigner::Make(twelve));
+}
+
+}  // namespace
+}  // namespace tributary::codec
