@@ -65,6 +65,8 @@ enum class OptionType {
   kSecretMap,
   kObject,
   kObjectList,
+  kJson,
+  kJsonList,
 };
 std::string_view OptionTypeName(OptionType type);
 
@@ -90,8 +92,8 @@ template <class T>
 class OptionList;
 
 // Reads an object by its specs: unknown keys ("did you mean …?"), missing required ones, wrong
-// types. Options not named keep what `target` has, so reading into a copy of an existing object is a
-// merge patch (RFC 7396): null goes back to the default, maps are merged, and a secret given as
+// types. Options not named keep what `target` has, so reading into a copy of an existing object is
+// a merge patch (RFC 7396): null goes back to the default, maps are merged, and a secret given as
 // "***" stays what it was. On failure `target` may be half changed: read into a copy.
 // The error is kInvalid, its field the path, its message a whole sentence that begins with it.
 Status ReadObject(const std::vector<OptionSpec>& specs, const nlohmann::json& object, void* target);

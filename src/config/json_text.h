@@ -1,0 +1,16 @@
+// Strict reading of small JSON texts: configuration and API bodies, never events.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace tributary::config {
+
+// kInvalid for text that is no JSON (with line and column, never with the text itself: it may hold
+// secrets), for a key that is repeated within one object, for nesting past `depth_max`;
+// kTooLarge past `bytes_max`.
+Result<nlohmann::json> ParseJson(std::string_view text, std::size_t bytes_max, int depth_max);
+
+}  // namespace tributary::config
