@@ -1,0 +1,64 @@
+// The base of destinations that speak HTTP: one request per event, sent through the loop's client.
+// A type says how a request looks (Encode) and, if it must, what an answer means (Judge).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "codec/standard_webhooks.h"
+#include "deliver/destination.h"
+
+namespace tributary::deliver {
+
+// What a status means (downstream-dispatch.md, section 5): 2xx delivered; 408, 409, 425, 429, 5xx
+// and network errors retried, after Retry-After if the receiver gave one; 410 disables; everything
+// else, redirects included, is final. `now_us` turns a Retry-After date into a span.
+Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us);
+
+// Retry-After: seconds or an HTTP date. Clamped to [0, kRetryAfterMax]; nullopt when it is negative,
+// no number and no date: the schedule decides then.
+std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_us);
+
+class HttpDestination : public Destination {
+ public:
+  explicit HttpDestination(const DestinationContext& context) : context_(context) {}
+  ~HttpDestination() override;
+
+  // An error is final for that event and becomes the dead letter's reason.
+  virtual Result<http::ClientRequest> Encode(const Delivery& delivery) const = 0;
+  virtual Outcome Judge(const http::ClientResponse& response, UnixMicros now_us) const {
+    return JudgeResponse(response, now_us);
+  }
+
+  void Deliver(const Delivery& delivery, Done done) final;
+
+ protected:
+  const DestinationContext& context() const { return context_; }
+
+ private:
+  void Finish(std::uint64_t attempt, const http::ClientResponse& response);
+
+  struct Pending {
+    http::Client::Id request = 0;
+    Done done;
+  };
+  DestinationContext context_;
+  std::unordered_map<std::uint64_t, Pending> pending_;
+  std::uint64_t next_ = 1;
+};
+
+// Headers that a user may not set (downstream-dispatch.md, section 6): framing, hop-by-hop and
+// signature headers, our own, and anything with CR, LF, NUL or a name that is no token. kInvalid
+// with the field "headers.NAME".
+Status CheckCustomHeaders(const std::map<std::string, config::Secret>& headers);
+
+// webhook-id and webhook-timestamp of Standard Webhooks 1.0.0, and with a signer webhook-signature
+// over `body`.
+void AddWebhookHeaders(std::string_view webhook_id, UnixMicros now_us, std::string_view body,
+                       codec::WebhookSigner* signer, std::vector<http::Header>& headers);
+
+}  // namespace tributary::deliver

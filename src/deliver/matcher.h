@@ -1,0 +1,39 @@
+// Which records a destination wants. deliver/ decides when a rule counts, route/ what it says; the
+// two meet here, and are joined by destinations/route_matcher.h.
+#pragma once
+
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/option.h"
+#include "log/record.h"
+
+namespace tributary::deliver {
+
+// One compiled rule. Immutable, thread-safe; looks at nothing but the record's header.
+class Matcher {
+ public:
+  virtual ~Matcher() = default;
+  virtual bool Matches(const log::RecordFields& fields) const = 0;
+};
+
+// The rule fields of a destination's JSON ("events", "names", "sources", "include_historical").
+// Thread-safe.
+class MatcherFactory {
+ public:
+  virtual ~MatcherFactory() = default;
+  // Their declarations, for validation and the reference page.
+  virtual const std::vector<config::OptionSpec>& specs() const = 0;
+  // From an object that has only those fields to the form that is stored with the revision: names
+  // of sources are resolved to ids, so that renaming a source does not change what was matched.
+  // kInvalid names the field.
+  virtual Result<std::string> Compile(const nlohmann::json& fields) const = 0;
+  // From the stored form. kCorrupt when it is none.
+  virtual Result<std::shared_ptr<const Matcher>> Load(std::string_view compiled) const = 0;
+};
+
+}  // namespace tributary::deliver
