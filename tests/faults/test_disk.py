@@ -1,0 +1,188 @@
+"""Faults of the disk in the real binary: a sync that fails, a disk that is full, no descriptors."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+import pytest
+from blackbox import ALLOW_LOOPBACK, BINARY, Receiver, Tributary, wait_until
+
+pytestmark = pytest.mark.skipif(not pathlib.Path(BINARY).exists(), reason="no binary")
+
+
+def event(number, size=0):
+    return {"userId": "u", "event": "E", "messageId": f"f-{number}",
+            "properties": {"n": number, "pad": "x" * size}}
+
+
+@pytest.fixture(scope="session")
+def failing_sync(tmp_path_factory):
+    """A preload library: fdatasync of a log segment fails with EIO while the file FLAG exists."""
+    directory = tmp_path_factory.mktemp("preload")
+    source = directory / "fail.c"
+    source.write_text(r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int fdatasync(int fd) {
+  static int (*real)(int);
+  if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
+  char link[64], path[512];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  ssize_t n = readlink(link, path, sizeof path - 1);
+  const char* flag = getenv("FAIL_FLAG");
+  if (n > 0 && flag && access(flag, F_OK) == 0) {
+    path[n] = 0;
+    if (strstr(path, "/log/") && strstr(path, ".seg")) {
+      const char* count = getenv("FAIL_COUNT");
+      if (count) { FILE* f = fopen(count, "a"); if (f) { fputs("x", f); fclose(f); } }
+      errno = EIO;
+      return -1;
+    }
+  }
+  return real(fd);
+}
+""")
+    library = directory / "fail.so"
+    compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("g++")
+    subprocess.run([compiler, "-x", "c", "-shared", "-fPIC", "-o", library, source, "-ldl"],
+                   check=True)
+    return library
+
+
+def test_a_failed_sync_acknowledges_nothing_and_is_final(tmp_path, failing_sync):
+    flag, count = tmp_path / "flag", tmp_path / "count"
+    server = Tributary(data_dir=tmp_path / "data",
+                       env={"LD_PRELOAD": str(failing_sync), "FAIL_FLAG": str(flag),
+                            "FAIL_COUNT": str(count)})
+    with server:
+        for i in range(20):
+            assert server.track(event(i)).status == 200
+        time.sleep(0.3)  # the idle mark is written and synced
+        flag.touch()
+        refused = server.track(event(100))
+        assert refused.status in (500, 503, 507), refused
+        assert {"code", "message"} <= set(refused.json())
+        wait_until(lambda: server.get("/readyz").status == 503, 1, "readiness red within 1 s")
+        assert "fdatasync" in server.get("/readyz").body.decode()
+        tried = count.stat().st_size
+        flag.unlink()
+        # The disk "works" again, but a second sync proves nothing: still no acknowledgement.
+        for i in range(101, 111):
+            answer = server.track(event(i))
+            assert answer.status == 503 and "Retry-After" in answer.headers, answer
+        assert count.stat().st_size == tried, "a sync of the same file was tried again"
+        assert server.get("/healthz").status == 200
+        server.kill()
+        server.port = None
+        server.start()
+        for i in range(20):
+            assert server.get(f"/api/v1/events/f-{i}").status == 200
+        assert server.track(event(200)).status == 200
+
+
+def mount_tmpfs(directory, size):
+    directory.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)],
+                          capture_output=True)
+    if done.returncode != 0:
+        pytest.skip("this machine lets nobody mount a tmpfs: " + done.stderr.decode().strip())
+
+
+def test_a_full_disk_refuses_and_recovers_without_restart(tmp_path):
+    disk = tmp_path / "disk"
+    mount_tmpfs(disk, "96m")
+    try:
+        with Receiver() as receiver, Tributary(data_dir=disk / "data") as server:
+            server.destination("hook", url=receiver.url, events=["identify"])
+            filler = disk / "filler"
+            acknowledged, refused = [], None
+            with open(filler, "wb") as out:
+                free = shutil.disk_usage(disk).free
+                out.write(b"\0" * max(0, free - (30 << 20)))
+            for i in range(5000):
+                answer = server.track(event(i, 30000))
+                if answer.status == 200:
+                    acknowledged.append(i)
+                else:
+                    refused = answer
+                    break
+            assert refused is not None, "the disk never filled"
+            assert refused.status in (503, 507) and "Retry-After" in refused.headers, refused
+            assert {"code", "message"} <= set(refused.json())
+            # Control and delivery state still has room.
+            assert server.post("/api/v1/destinations", {"name": "late", "type": "null"}).status == 201
+            assert server.get(f"/api/v1/events/f-{acknowledged[-1]}").status == 200
+            filler.unlink()
+            wait_until(lambda: server.track(event(900000)).status == 200, 10,
+                       "events are taken again within 10 s of space returning")
+            for i in acknowledged[:3] + acknowledged[-3:]:
+                assert server.get(f"/api/v1/events/f-{i}").status == 200
+            assert server.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def test_out_of_descriptors_the_server_backs_off_and_recovers(tmp_path):
+    prefix = ["prlimit", "--nofile=128:128"]
+    if shutil.which("prlimit") is None:
+        pytest.skip("no prlimit")
+    import socket
+    with Tributary(data_dir=tmp_path / "data", prefix=prefix) as server:
+        crowd = []
+        for _ in range(300):
+            s = socket.socket()
+            s.setblocking(False)
+            s.connect_ex((server.host, server.port))
+            crowd.append(s)
+        time.sleep(1)
+        before = os.times()
+        stat = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().split()
+        busy = int(stat[13]) + int(stat[14])
+        time.sleep(1)
+        stat = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().split()
+        assert int(stat[13]) + int(stat[14]) - busy < 30, "the accept loop burns the core"
+        del before
+        for s in crowd:
+            s.close()
+        wait_until(lambda: try_track(server), 5, "normal again after the crowd left")
+        assert server.process.poll() is None
+
+
+def try_track(server):
+    try:
+        return server.track(event(1)).status == 200
+    except OSError:
+        return False
+
+
+def test_second_process_on_one_directory_is_refused(tmp_path):
+    with Tributary(data_dir=tmp_path / "data") as server:
+        assert server.track(event(1)).status == 200
+        start = time.monotonic()
+        second = subprocess.run([BINARY, "serve", "--data-dir", str(tmp_path / "data"), "--listen",
+                                 "127.0.0.1:0"], capture_output=True, text=True, timeout=10)
+        assert second.returncode != 0
+        assert time.monotonic() - start < 1
+        assert "another process" in second.stderr
+        assert server.track(event(2)).status == 200
+        assert json.loads(server.get("/api/v1/events/f-2").body)
+
+
+def test_unknown_format_is_refused_with_a_sentence(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "FORMAT").write_text("tributary data directory\nlog 2\n")
+    with pytest.raises(RuntimeError, match="'log 2'"):
+        Tributary(data_dir=data).start()
+
+
+def test_config_that_opens_to_the_world_needs_a_token(tmp_path):
+    with pytest.raises(RuntimeError, match="token"):
+        Tributary(data_dir=tmp_path / "data", config=ALLOW_LOOPBACK, listen="0.0.0.0:0").start()
