@@ -24,7 +24,7 @@ TEST(DataDir, SecondProcessIsRefusedAndNothingChanges) {
   auto second = OpenDataDir(os::PosixFileSystem(), dir.path());
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), ErrorCode::kConflict);
-  EXPECT_EQ(os::PosixFileSystem().List(dir.path()), before);
+  EXPECT_EQ(os::PosixFileSystem().List(dir.path()).value(), before.value());
 }
 
 TEST(DataDir, UnknownVersionIsRefusedWithASentenceThatNamesIt) {
