@@ -41,6 +41,9 @@ std::uint64_t OpenDescriptors();
 unsigned Cores();  // that this process may run on
 std::string ProcessId();
 
+// The calling thread's name in ps, perf and gdb; cut to 15 characters.
+void NameThread(const std::string& name);
+
 // Gives freed memory back to the system; called rarely, from a maintenance thread.
 void TrimHeap();
 

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -102,6 +103,10 @@ unsigned Cores() {
 
 std::string ProcessId() {
   return std::to_string(::getpid());
+}
+
+void NameThread(const std::string& name) {
+  ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
 }
 
 void TrimHeap() {
