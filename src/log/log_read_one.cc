@@ -1,0 +1,17 @@
+#include "log/log.h"
+
+namespace tributary::log {
+
+Result<Log::Found> Log::ReadOne(Partition partition, Offset offset) {
+  // One byte wanted: the smallest chunk that has the record.
+  TRY_ASSIGN(auto chunk, Read(partition, offset, 1));
+  const std::span<const RecordView> records = chunk->From(offset);
+  if (records.empty() || records.front().offset != offset) {
+    return Fail(ErrorCode::kNotFound, "record " + std::to_string(offset) + " of partition " +
+                                          std::to_string(partition) +
+                                          " was retained away or lost to damage");
+  }
+  return Found{std::move(chunk), records.front()};
+}
+
+}  // namespace tributary::log
