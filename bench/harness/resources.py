@@ -1,0 +1,143 @@
+"""Rows of what the server needs: time to start, memory, bytes on disk."""
+
+import os
+import time
+
+from . import programs
+from .process import RunFailed, bytes_below
+from .result import count, median
+from .throughput import refusals
+from .tributary import DataDir, Tributary, remove
+
+FLOOD_CONNECTIONS = 256
+
+
+def ms(seconds):
+    return f"{seconds * 1000:,.0f} ms" if seconds < 10 else f"{seconds:,.1f} s"
+
+
+def start_empty(settings, result):
+    took, on_cpu = [], []
+    for _ in range(settings.runs):
+        with DataDir(settings, "start") as data_dir, Tributary(settings, data_dir) as server:
+            on_cpu.append(server.on_cpu_s())
+            took.append(server.started_s)
+    result.figure = ms(median(took))
+    result.met = median(took) <= 0.05
+    result.bounded_by = what_start_waits_for(on_cpu)
+    result.command = "tributary serve --listen 127.0.0.1:0 --data-dir EMPTY"
+    result.raw = {"seconds": took}
+
+
+def what_start_waits_for(on_cpu):
+    return f"{ms(median(on_cpu))} of it processor time"
+
+
+def memory_idle(settings, result):
+    got = []
+    for _ in range(settings.runs):
+        with DataDir(settings, "idle") as data_dir, Tributary(settings, data_dir) as server:
+            server.add_null()
+            time.sleep(2 if settings.quick else 10)
+            got.append(server.memory_mib())
+    resident = median([m["VmRSS"] for m in got])
+    result.figure = f"{resident:.1f} MiB"
+    result.met = resident <= 25
+    result.bounded_by = what_memory_holds(got[-1])
+    result.command = "VmRSS of an empty server with one `null` destination"
+    result.raw = {"mib": got}
+
+
+def what_memory_holds(memory):
+    return "{RssAnon:.1f} MiB anonymous, {RssFile:.1f} MiB pages of program and libraries".format(**memory)
+
+
+def memory_flooded(settings, result):
+    seconds = settings.seconds or (10 if settings.quick else 60)
+    with DataDir(settings, "flood") as data_dir, Tributary(settings, data_dir) as server:
+        server.add_null()
+        got = programs.load(settings, server.url, FLOOD_CONNECTIONS, batch=100, duration=seconds,
+                            warmup=settings.warmup)
+        server.check_alive()
+        flooded = server.memory_mib()
+        peak = flooded["VmHWM"]
+        lag, drain_s = server.drain()
+        after = server.memory_mib()["VmRSS"]
+    result.figure = f"{peak:.1f} MiB"
+    result.met = peak <= 256
+    result.bounded_by = what_memory_holds(flooded) + " at the end of the flood"
+    result.command = f"bench_load --connections {FLOOD_CONNECTIONS} --batch 100 --duration {seconds}; VmHWM"
+    result.notes.append(f"{count(got['events_per_s'])} events/s accepted meanwhile; {after:.1f} MiB after; lag at "
+                        f"the end {count(lag)}, drained in {drain_s:.1f} s")
+    if refused := refusals([got]):
+        result.notes.append("answers that did not count: " + refused)
+    result.raw = {"load": got, "peak_mib": peak, "after_mib": after}
+
+
+class Filled:
+    """A data directory with many events, shared by the rows that need one: filled once, on demand."""
+
+    def __init__(self, settings):
+        self._settings = settings
+        self.path = os.path.join(settings.dir, "filled")
+        self.events = 0
+        self.sizes = {}
+
+    def fill(self):
+        if self.events:
+            return
+        settings = self._settings
+        remove(self.path)
+        settings.say(f"filling a directory with {settings.fill_events:,} events")
+        with Tributary(settings, self.path) as server:
+            server.add_null()
+            got = programs.load(settings, server.url, 16, batch=100, requests=settings.fill_events // 100)
+            if refused := refusals([got]):
+                settings.say("while filling, answers that did not count: " + refused)
+            server.drain()
+            settings.say("waiting until recompression has finished")
+            server.settle(quiet_s=5 if settings.quick else 20, timeout_s=1800)
+            self.sizes = {name: bytes_below(os.path.join(self.path, name))
+                          for name in sorted(os.listdir(self.path))}
+        self.events = got["accepted_events_in_all"]
+        if self.events == 0:
+            raise RunFailed(f"nothing was accepted: {got}")
+
+    def remove(self):
+        remove(self.path)
+
+
+def start_filled(settings, filled, result):
+    filled.fill()
+    clean, killed, on_cpu = [], [], []
+    for _ in range(settings.runs):
+        with Tributary(settings, filled.path) as server:
+            on_cpu.append(server.on_cpu_s())
+            clean.append(server.started_s)
+    for _ in range(settings.runs):
+        server = Tributary(settings, filled.path)
+        killed.append(server.started_s)
+        server.kill()
+    worst = max(median(clean), median(killed))
+    result.figure = f"{ms(worst)} with {count(filled.events)} events"
+    result.met = worst <= 1 if filled.events >= 10_000_000 or worst > 1 else None
+    result.bounded_by = what_start_waits_for(on_cpu)
+    result.command = "tributary serve on the filled directory"
+    result.notes.append(f"after a clean stop {ms(median(clean))}, after SIGKILL {ms(median(killed))}; files in page cache")
+    result.raw = {"clean_s": clean, "killed_s": killed}
+
+
+def disk(settings, filled, result):
+    filled.fill()
+    each = {name: (a / filled.events, d / filled.events) for name, (a, d) in filled.sizes.items()}
+    log, dedupe = each.get("log"), each.get("dedupe")
+    if log is None or dedupe is None:
+        raise RunFailed(f"no `log` and `dedupe` below the data directory: {sorted(each)}")
+    result.figure = f"log {log[1]:.0f}, dedupe and index {dedupe[1]:.0f}"
+    result.met = log[1] <= 300 and dedupe[1] <= 48
+    result.bounded_by = "what compresses: an event is 843 bytes as sent, with two random UUIDs"
+    result.command = "allocated bytes (du) below DATA/log and DATA/dedupe"
+    result.notes.append(f"of {count(filled.events)} events")
+    result.notes.append("apparent sizes: log {:.0f}, dedupe {:.0f} bytes; includes the active segment and the "
+                        "one made ready, which weigh more the fewer the events".format(log[0], dedupe[0]))
+    result.raw = {"events": filled.events, "bytes": filled.sizes}
