@@ -123,7 +123,8 @@ def start_filled(settings, filled, result):
     result.met = worst <= 1 if filled.events >= 10_000_000 or worst > 1 else None
     result.bounded_by = what_start_waits_for(on_cpu)
     result.command = "tributary serve on the filled directory"
-    result.notes.append(f"after a clean stop {ms(median(clean))}, after SIGKILL {ms(median(killed))}; files in page cache")
+    result.notes.append(f"after a clean stop {ms(median(clean))}, after SIGKILL {ms(median(killed))}; "
+                        "files in page cache")
     result.raw = {"clean_s": clean, "killed_s": killed}
 
 
