@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/hash.h"
 #include "http/server.h"
 
 namespace tributary::http {
@@ -32,8 +33,14 @@ struct Route {
   std::function<void(const Request&, const PathParams&, Responder)> handle;
 };
 
+// Add and SetGate before the first request; after that any number of loops may use one router.
 class Router final : public Handler {
  public:
+  // A body that belongs to no route is read up to here before it is answered 404 or 405.
+  static constexpr std::size_t kUnroutedBodyBytesMax = 64 * 1024;
+
+  Router();
+  ~Router() override;
   // Runs before every matched entry, e.g. to check who asks; answering there ends the request.
   using Gate = std::function<bool(const Route&, const Request&, Responder&)>;
 
@@ -46,10 +53,25 @@ class Router final : public Handler {
 
  private:
   struct Node;
+  struct PathHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view path) const { return Hash64(path); }
+  };
+
+  // `allowed`, when given, collects the methods of a path that has others than the one asked for.
   const Route* Match(const Request& request, PathParams& params, std::string* allowed) const;
+  const Route* Pick(const std::vector<std::size_t>& candidates, Method method,
+                    std::string* allowed) const;
+  const Route* Descend(const Node& node, std::string_view rest, Method method,
+                       PathParams& params, std::string* allowed) const;
+  static bool TakeParams(const Route& route, std::string_view segment, std::string_view rest,
+                         PathParams& params);
+  void Refuse(const Request& request, Responder responder) const;
 
   std::vector<Route> routes_;
-  std::unordered_map<std::string, std::size_t> exact_;  // "POST /v1/track" -> index
+  // The hot path: literal patterns by path, one lookup, nothing allocated.
+  std::unordered_map<std::string, std::vector<std::size_t>, PathHash, std::equal_to<>> exact_;
+  std::unique_ptr<Node> root_;
   Gate gate_;
 };
 

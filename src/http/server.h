@@ -5,7 +5,8 @@
 // Threads: a server belongs to one loop. Handlers run on that loop's thread and must not block.
 // A Responder may be kept and used later, but only on the loop's thread; one that is dropped
 // unused answers 500. While a request of a connection waits for its answer, at most
-// `pipeline_bytes_max` more bytes of that connection are read.
+// `pipeline_bytes_max` more bytes of that connection are read. A server is made and destroyed on
+// its loop's thread, or while the loop does not run.
 #pragma once
 
 #include <functional>
@@ -77,8 +78,13 @@ struct ServerLimits {
   std::size_t pipeline_bytes_max = 64 * 1024;
   MonoNanos header_deadline_ns = 10 * kNanosPerSecond;  // 408 and close
   MonoNanos idle_deadline_ns = 75 * kNanosPerSecond;
-  std::size_t body_bytes_per_second_min = 512;          // after the first 10 s; 408 and close
-  MonoNanos write_deadline_ns = 30 * kNanosPerSecond;
+  MonoNanos body_window_ns = 10 * kNanosPerSecond;
+  std::size_t body_bytes_per_second_min = 512;  // in each window of a body; 408 and close
+  MonoNanos write_deadline_ns = 30 * kNanosPerSecond;   // without progress; the connection is cut
+  // Requests being read or handled hold buffers; past this, together, 503 and close.
+  std::size_t buffered_bytes_max = 64 * 1024 * 1024;
+  // Unsent bytes of one stream; past it WriteStream answers false.
+  std::size_t stream_buffer_bytes_max = 256 * 1024;
 };
 
 class Server {
