@@ -60,6 +60,7 @@ enum class OptionType {
   kBytes,
   kEnum,
   kStringList,
+  kSecretList,
   kDurationList,
   kStringMap,
   kSecretMap,

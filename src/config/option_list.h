@@ -73,6 +73,8 @@ consteval OptionType TypeOf() {
     return OptionType::kNumber;
   } else if constexpr (std::same_as<V, std::vector<std::string>>) {
     return OptionType::kStringList;
+  } else if constexpr (std::same_as<V, std::vector<Secret>>) {
+    return OptionType::kSecretList;
   } else if constexpr (std::same_as<V, std::map<std::string, std::string>>) {
     return OptionType::kStringMap;
   } else if constexpr (std::same_as<V, std::map<std::string, Secret>>) {
@@ -114,8 +116,8 @@ Check CheckOf() {
 template <class T>
 class OptionList {
  public:
-  // string, Secret, bool, any integer, double, vector<string>, map<string, string>,
-  // map<string, Secret>, JsonText, vector<JsonText>.
+  // string, Secret, bool, any integer, double, vector<string>, vector<Secret>,
+  // map<string, string>, map<string, Secret>, JsonText, vector<JsonText>.
   template <class V>
   void Required(std::string name, V T::*member, std::string help, Bounds bounds = {}) {
     Value(std::move(name), member, std::move(help), bounds, true);

@@ -28,6 +28,8 @@ std::string_view OptionTypeName(OptionType type) {
       return "choice";
     case OptionType::kStringList:
       return "list of texts";
+    case OptionType::kSecretList:
+      return "list of secrets";
     case OptionType::kDurationList:
       return "list of durations";
     case OptionType::kStringMap:
@@ -118,6 +120,9 @@ Status ReadDuration(const json& value, MonoNanos& out, const Bounds& bounds) {
   return {};
 }
 Status ReadEntry(const json& value, std::string& out) {
+  return Read(value, out, {});
+}
+Status ReadEntry(const json& value, Secret& out) {
   return Read(value, out, {});
 }
 Status ReadEntry(const json& value, MonoNanos& out) {
@@ -281,6 +286,8 @@ OptionSpec MakeValue(OptionSpec spec, Get get, Bounds bounds) {
       return Value<double>(std::move(spec), get, bounds);
     case OptionType::kStringList:
       return Value<std::vector<std::string>>(std::move(spec), get, bounds);
+    case OptionType::kSecretList:
+      return Value<std::vector<Secret>>(std::move(spec), get, bounds);
     case OptionType::kDurationList:
       return Value<std::vector<MonoNanos>>(std::move(spec), get, bounds);
     case OptionType::kStringMap:

@@ -1,0 +1,57 @@
+// From a YAML file, environment variables and command line to Settings.
+//
+// Later ones win: defaults, file, `TRIBUTARY_…` variables, `overrides`. A variable's name is the
+// option's path in capitals with '_' between the parts: `retention.age` is TRIBUTARY_RETENTION_AGE.
+// Lists of texts are comma-separated there; other lists and groups are written as YAML.
+//
+// In the file `${NAME}` is replaced by that variable wherever a value stands, after parsing, so
+// that a value can neither break nor extend the file; `$${` stands for "${".
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/settings.h"
+
+namespace tributary::config {
+
+inline constexpr std::size_t kConfigBytesMax = 1024 * 1024;
+inline constexpr std::size_t kProblemsMax = 100;
+
+using Environment = std::map<std::string, std::string, std::less<>>;
+
+// One thing that is wrong. No message quotes a value that was declared secret or expanded.
+struct Problem {
+  std::string origin;  // "tributary.yaml", "environment variable TRIBUTARY_LISTEN", "--listen"
+  int line = 0;        // from 1; 0 when it has no line
+  int column = 0;
+  std::string field;
+  std::string message;
+  // "tributary.yaml:3:5: lisen is not a known option; did you mean 'listen'?"
+  std::string ToString() const;
+};
+
+struct LoadInput {
+  std::string file_name;  // as shown in problems; empty: no file
+  std::string text;
+  Environment environment;
+  std::map<std::string, std::string> overrides;  // path to value: {"listen", "127.0.0.1:0"}
+  // Judges one entry of `destinations:`; its error's field is below that entry. May be empty.
+  std::function<Status(const std::string& json)> check_destination;
+};
+
+struct Loaded {
+  Settings settings;
+  std::vector<std::string> warnings;  // variables that look like a slip of the pen
+};
+
+// Everything that is wrong, as far as it can be seen at once; at least one, at most kProblemsMax.
+using Problems = std::vector<Problem>;
+
+std::expected<Loaded, Problems> Load(const LoadInput& input);
+
+}  // namespace tributary::config
