@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,17 +39,24 @@ class Histogram {
   std::int64_t QuantileNanos(double q) const;
 
  private:
-  friend class Registry;
+  friend class Registry;  // writes the buckets out
   std::atomic<std::uint64_t> buckets_[kBuckets] = {};
   std::atomic<std::uint64_t> sum_ns_{0};
 };
 
 class Registry {
  public:
+  Registry();
+  ~Registry();
+  Registry(const Registry&) = delete;
+  Registry& operator=(const Registry&) = delete;
+
   // The returned object lives as long as the registry. Same name and labels: the same object.
   Counter& AddCounter(std::string name, std::string help, Labels labels = {});
   Histogram& AddHistogram(std::string name, std::string help, Labels labels = {});
-  // Read when scraped. Returns an id for RemoveGauge (lanes come and go).
+  // Read when scraped, under the registry's lock: it must be quick and must not call the registry.
+  // Once RemoveGauge has returned it is not called any more. Returns an id for RemoveGauge (lanes
+  // come and go).
   std::uint64_t AddGauge(std::string name, std::string help, Labels labels,
                          std::function<double()> read);
   void RemoveGauge(std::uint64_t id);
@@ -58,6 +66,8 @@ class Registry {
 
  private:
   struct Entry;
+  Entry& FindOrAdd(std::string name, std::string help, std::string_view type, Labels labels);
+
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Entry>> entries_;
   std::uint64_t next_id_ = 1;

@@ -1,0 +1,189 @@
+#include "metrics/registry.h"
+
+#include <bit>
+#include <cmath>
+#include <map>
+
+#include "base/check.h"
+#include "base/time.h"
+
+namespace tributary::metrics {
+namespace {
+
+constexpr std::int64_t kNanosPerMicro = 1000;
+
+// Bucket i holds observations below 2^i microseconds; the last one holds all that is longer.
+std::int64_t UpperNanos(int bucket) {
+  return (std::int64_t{1} << bucket) * kNanosPerMicro;
+}
+
+std::string Escaped(std::string_view text, bool quotes) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\') {
+      out += "\\\\";
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '"' && quotes) {
+      out += "\\\"";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// `extra` is one more pair, already written ("le=\"1\"").
+std::string LabelText(const Labels& labels, std::string_view extra = {}) {
+  std::string out;
+  for (const auto& [name, value] : labels) {
+    out += (out.empty() ? "" : ",") + name + "=\"" + Escaped(value, true) + "\"";
+  }
+  if (!extra.empty()) out += (out.empty() ? "" : ",") + std::string(extra);
+  return out.empty() ? out : "{" + out + "}";
+}
+
+std::string NumberText(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  // Whole numbers as such: a scraper reads both, a person only one.
+  if (value == std::floor(value) && std::abs(value) < 1e15) {
+    return std::to_string(static_cast<std::int64_t>(value));
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, "%.9g", value);
+  return text;
+}
+
+bool IsMetricName(std::string_view name) {
+  return !name.empty() && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
+}  // namespace
+
+void Histogram::ObserveNanos(std::int64_t nanos) {
+  const auto micros = static_cast<std::uint64_t>(nanos < 0 ? 0 : nanos) / kNanosPerMicro;
+  const int bucket = std::min(static_cast<int>(std::bit_width(micros)), kBuckets - 1);
+  buckets_[bucket].fetch_add(1, std::memory_order_relaxed);
+  sum_ns_.fetch_add(static_cast<std::uint64_t>(nanos < 0 ? 0 : nanos), std::memory_order_relaxed);
+}
+
+std::uint64_t Histogram::count() const {
+  std::uint64_t n = 0;
+  for (const auto& bucket : buckets_) n += bucket.load(std::memory_order_relaxed);
+  return n;
+}
+
+std::int64_t Histogram::QuantileNanos(double q) const {
+  const std::uint64_t n = count();
+  if (n == 0) return 0;
+  const double wanted = std::clamp(q, 0.0, 1.0) * static_cast<double>(n);
+  double below = 0;
+  for (int i = 0; i < kBuckets; ++i) {
+    const auto here = static_cast<double>(buckets_[i].load(std::memory_order_relaxed));
+    if (here > 0 && below + here >= wanted) {
+      const double share = std::max(0.0, wanted - below) / here;
+      const auto lower = static_cast<double>(i == 0 ? 0 : UpperNanos(i - 1));
+      return static_cast<std::int64_t>(lower +
+                                       share * (static_cast<double>(UpperNanos(i)) - lower));
+    }
+    below += here;
+  }
+  return UpperNanos(kBuckets - 1);
+}
+
+struct Registry::Entry {
+  std::uint64_t id = 0;
+  std::string name;
+  std::string help;
+  std::string type;
+  Labels labels;
+  Counter counter;
+  Histogram histogram;
+  std::function<double()> read;
+
+  void WriteTo(std::string& out) const {
+    if (type == "histogram") return WriteHistogram(out);
+    const double value = read ? read() : static_cast<double>(counter.value());
+    const std::string text = read ? NumberText(value) : std::to_string(counter.value());
+    out += name + LabelText(labels) + " " + text + "\n";
+  }
+
+  void WriteHistogram(std::string& out) const {
+    std::uint64_t below = 0;
+    for (int i = 0; i < Histogram::kBuckets; ++i) {
+      below += histogram.buckets_[i].load(std::memory_order_relaxed);
+      const double upper = static_cast<double>(UpperNanos(i)) / kNanosPerSecond;
+      const std::string le =
+          i + 1 == Histogram::kBuckets ? "le=\"+Inf\"" : "le=\"" + NumberText(upper) + "\"";
+      out += name + "_bucket" + LabelText(labels, le) + " " + std::to_string(below) + "\n";
+    }
+    const auto sum = static_cast<double>(histogram.sum_ns_.load(std::memory_order_relaxed));
+    out += name + "_sum" + LabelText(labels) + " " + NumberText(sum / kNanosPerSecond) + "\n";
+    // The sum of the buckets, so that one exposition never contradicts itself.
+    out += name + "_count" + LabelText(labels) + " " + std::to_string(below) + "\n";
+  }
+};
+
+Registry::Registry() = default;
+Registry::~Registry() = default;
+
+Registry::Entry& Registry::FindOrAdd(std::string name, std::string help, std::string_view type,
+                                     Labels labels) {
+  CHECK(IsMetricName(name));
+  for (const auto& entry : entries_) {
+    if (entry->name != name) continue;
+    CHECK(entry->type == type);
+    if (entry->labels == labels && !entry->read) return *entry;
+  }
+  auto entry = std::make_unique<Entry>();
+  entry->id = next_id_++;
+  entry->name = std::move(name);
+  entry->help = std::move(help);
+  entry->type = type;
+  entry->labels = std::move(labels);
+  entries_.push_back(std::move(entry));
+  return *entries_.back();
+}
+
+Counter& Registry::AddCounter(std::string name, std::string help, Labels labels) {
+  const std::lock_guard lock(mutex_);
+  return FindOrAdd(std::move(name), std::move(help), "counter", std::move(labels)).counter;
+}
+
+Histogram& Registry::AddHistogram(std::string name, std::string help, Labels labels) {
+  const std::lock_guard lock(mutex_);
+  return FindOrAdd(std::move(name), std::move(help), "histogram", std::move(labels)).histogram;
+}
+
+std::uint64_t Registry::AddGauge(std::string name, std::string help, Labels labels,
+                                 std::function<double()> read) {
+  CHECK(read != nullptr);
+  const std::lock_guard lock(mutex_);
+  Entry& entry = FindOrAdd(std::move(name), std::move(help), "gauge", std::move(labels));
+  entry.read = std::move(read);
+  return entry.id;
+}
+
+void Registry::RemoveGauge(std::uint64_t id) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(entries_, [id](const auto& entry) { return entry->id == id && entry->read; });
+}
+
+std::string Registry::Expose() const {
+  const std::lock_guard lock(mutex_);
+  // The format wants all lines of one name together, whenever they were added.
+  std::map<std::string_view, std::vector<const Entry*>> by_name;
+  for (const auto& entry : entries_) by_name[entry->name].push_back(entry.get());
+  std::string out;
+  for (const auto& [name, entries] : by_name) {
+    out += "# HELP " + std::string(name) + " " + Escaped(entries[0]->help, false) + "\n";
+    out += "# TYPE " + std::string(name) + " " + entries[0]->type + "\n";
+    for (const Entry* entry : entries) entry->WriteTo(out);
+  }
+  return out;
+}
+
+}  // namespace tributary::metrics
