@@ -8,6 +8,7 @@
 // its own instances, used by that loop's thread only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "http/router.h"
 #include "ingest/source_directory.h"
 #include "log/log.h"
+#include "metrics/registry.h"
 #include "os/clock.h"
 #include "os/random.h"
 
@@ -35,7 +37,7 @@ class Intake {
   // The records added since the mark are this request's. After the sync that covers them `answer`
   // is sent; if it fails, `on_failure(error)`. `answer` is a canned, serialised HTTP answer that
   // lives for ever (the hot path), or a Response.
-  using OnFailure = http::Response (*)(const Error&);
+  using OnFailure = std::move_only_function<http::Response(const Error&)>;
   virtual void AnswerWhenDurable(http::Responder responder, std::string_view canned,
                                  OnFailure on_failure) = 0;
   virtual void AnswerWhenDurable(http::Responder responder, http::Response answer,
@@ -48,6 +50,7 @@ struct SourceContext {
   const SourceDirectory* directory = nullptr;  // this loop's view; always current
   os::Clock* clock = nullptr;
   os::Random* random = nullptr;
+  metrics::Registry* metrics = nullptr;  // counters of all loops add up in it
   bool loopback = true;  // the listener is on loopback only
 };
 
