@@ -1,0 +1,126 @@
+// The seed's POST /track, exactly as collection-api.md section 11 says, "ours" lines included. No
+// relation to /v1/track: another body, another answer.
+#include "base/limits.h"
+#include "event/json_document.h"
+#include "event/json_text.h"
+#include "event/seed_form.h"
+#include "http/error_response.h"
+#include "ingest/authenticate.h"
+#include "ingest/source.h"
+#include "ingest/source_metrics.h"
+
+namespace tributary::sources {
+namespace {
+
+http::Response SeedError(int status, std::string_view text) {
+  std::string body = "{\"error\": ";
+  event::AppendJsonString(body, text);
+  body += '}';
+  return http::Response::Json(status, std::move(body));
+}
+
+// The statuses and headers of the rest of the program, in the seed's shape. The sentence of a
+// failure of ours stays inside.
+http::Response SeedFailure(const Error& error) {
+  const http::Response usual = http::ErrorResponse(error);
+  http::Response response = SeedError(
+      usual.status, usual.status == 500 ? "the event could not be stored" : error.message());
+  for (const http::Header& header : usual.headers) {
+    if (header.first == "Retry-After") response.headers.push_back(header);
+  }
+  return response;
+}
+
+http::Response SeedSuccess(std::string_view message_id) {
+  std::string body = "{\"body\": \"{\\\"messageId\\\": \\\"messageId ";
+  body += message_id;
+  body += "\\\"}\"}";
+  return http::Response::Json(200, std::move(body));
+}
+
+class TrackApi final : public ingest::Source {
+ public:
+  explicit TrackApi(const ingest::SourceContext& context)
+      : context_(context), metrics_(*context.metrics), reader_(*context.random) {}
+
+  void AddRoutes(http::Router& router) override {
+    router.Add({.method = http::Method::kPost,
+                .pattern = "/track",
+                .summary = "Takes one event in, in the form of the CDP martech project.",
+                .handle = [this](const http::Request& request, const http::PathParams&,
+                                 http::Responder responder) {
+                  Track(request, std::move(responder));
+                }});
+  }
+
+ private:
+  std::expected<const ingest::SourceSpec*, http::Response> SourceOf(const http::Request& request) {
+    const ingest::SourceSnapshot& sources = context_.directory->current();
+    const std::string key = ingest::KeyFromHead(request);
+    if (key.empty()) {
+      if (const auto* source = ingest::KeylessSource(sources, context_.loopback)) return source;
+    }
+    const auto source = ingest::SourceOfKey(sources, key);
+    if (source) return *source;
+    metrics_.Refused(source.error().code);
+    return std::unexpected(SeedError(source.error().status, source.error().message));
+  }
+
+  std::expected<event::Canonical, http::Response> Read(const ingest::SourceSpec& source,
+                                                       std::string_view body,
+                                                       UnixMicros received_at_us) {
+    if (body.size() > source.event_bytes_max) {
+      return std::unexpected(SeedError(400, "Validation error: body is larger than " +
+                                                std::to_string(source.event_bytes_max) +
+                                                " bytes"));
+    }
+    const auto root = document_.Parse(body);
+    if (!root) {
+      return std::unexpected(SeedError(400, "Invalid JSON input: " + root.error().message()));
+    }
+    auto made = reader_.Make(*root, received_at_us);
+    if (!made) return std::unexpected(SeedError(400, "Validation error: " + made.error()));
+    return *made;
+  }
+
+  void Track(const http::Request& request, http::Responder responder) {
+    const auto batch = context_.intake->Open();
+    if (!batch) return responder.Send(SeedFailure(batch.error()));
+    auto source = SourceOf(request);
+    if (!source) return responder.Send(std::move(source).error());
+    const UnixMicros now = context_.clock->Now();
+    auto made = Read(**source, request.body, now);
+    if (!made) {
+      metrics_.Rejected(**source, "seed_validation");
+      return responder.Send(std::move(made).error());
+    }
+    const log::RecordFields fields{.received_at_us = now,
+                                   .event_time_us = made->event_time_us,
+                                   .source = (*source)->id,
+                                   .type = log::EventType::kTrack,
+                                   .flags = log::kFlagSeedForm,
+                                   .key = made->key,
+                                   .name = made->name,
+                                   .message_id = made->message_id};
+    if (const Status added = (*batch)->Add(fields, made->parts); !added) {
+      return responder.Send(SeedError(400, "Validation error: body: " + added.error().message()));
+    }
+    metrics_.Accepted(**source, 1);
+    context_.intake->AnswerWhenDurable(std::move(responder), SeedSuccess(made->message_id),
+                                       SeedFailure);
+  }
+
+  const ingest::SourceContext context_;
+  ingest::SourceMetrics metrics_;
+  event::JsonDocument document_;
+  event::SeedReader reader_;
+};
+
+const ingest::SourceRegistration kTrackApi(
+    "track_api", "The CDP martech project's POST /track.",
+    [](const ingest::SourceContext& context) -> std::unique_ptr<ingest::Source> {
+      return std::make_unique<TrackApi>(context);
+    });
+
+}  // namespace
+}  // namespace tributary::sources
