@@ -172,20 +172,16 @@ bool Connection::MakeRoom() {
     return buffer_.data != nullptr;
   }
   if (pinned) return end_ < buffer_.capacity;
-  const std::size_t expected = std::max(parser_.bytes_expected(), end_ - begin_ + 1);
-  if (begin_ + expected <= buffer_.capacity) return true;
   const std::size_t held = end_ - begin_;
-  if (expected > buffer_.capacity) {
-    const std::size_t grown = std::max(kFirstGrowthBytes, 4 * held);
-    const std::size_t wanted = std::max(held + 1, std::min(expected, grown));
-    if (wanted > buffer_.capacity) {
-      Buffer bigger = host_->buffers.Take(wanted);
-      if (!bigger.data) return false;
-      std::memcpy(bigger.data.get(), buffer_.data.get() + begin_, held);
-      host_->buffers.Give(std::exchange(buffer_, std::move(bigger)));
-    } else if (end_ < buffer_.capacity) {
-      return true;
-    }
+  const std::size_t needed = std::max(parser_.bytes_expected(), held + 1);
+  if (begin_ + needed <= buffer_.capacity) return true;
+  const std::size_t wanted =
+      std::max(held + 1, std::min(needed, std::max(kFirstGrowthBytes, 4 * held)));
+  if (wanted > buffer_.capacity) {
+    Buffer bigger = host_->buffers.Take(wanted);
+    if (!bigger.data) return false;
+    std::memcpy(bigger.data.get(), buffer_.data.get() + begin_, held);
+    host_->buffers.Give(std::exchange(buffer_, std::move(bigger)));
   } else {
     std::memmove(buffer_.data.get(), buffer_.data.get() + begin_, held);
   }
