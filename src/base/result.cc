@@ -32,6 +32,16 @@ std::string_view CodeName(ErrorCode code) {
   return "internal";
 }
 
+std::unexpected<Error> Fail(ErrorCode code, std::string message) {
+  return std::unexpected(Error(code, std::move(message)));
+}
+
+std::unexpected<Error> Fail(ErrorCode code, std::string field, std::string message) {
+  return std::unexpected(Error(code, std::move(field), std::move(message)));
+}
+
+std::unexpected<Error> Fail(Error error) { return std::unexpected(std::move(error)); }
+
 std::string Error::ToString() const {
   std::string out(CodeName(code_));
   out += ": ";

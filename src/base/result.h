@@ -59,15 +59,10 @@ template <class T>
 using Result = std::expected<T, Error>;
 using Status = std::expected<void, Error>;
 
-inline std::unexpected<Error> Fail(ErrorCode code, std::string message) {
-  return std::unexpected(Error(code, std::move(message)));
-}
-inline std::unexpected<Error> Fail(ErrorCode code, std::string field, std::string message) {
-  return std::unexpected(Error(code, std::move(field), std::move(message)));
-}
-inline std::unexpected<Error> Fail(Error error) {
-  return std::unexpected(std::move(error));
-}
+// Out of line: errors are off the hot path, and inlined copies of these confuse GCC 12's bounds check.
+std::unexpected<Error> Fail(ErrorCode code, std::string message);
+std::unexpected<Error> Fail(ErrorCode code, std::string field, std::string message);
+std::unexpected<Error> Fail(Error error);
 
 // The one way to drop an error on purpose; `why` makes every such place searchable.
 template <class T>
