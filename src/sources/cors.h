@@ -1,20 +1,19 @@
-// What browsers need to be told (collection-api.md section 6). Every real answer of a collection
-// path carries it, also errors: without it a page sees a network error, and its SDK sends again.
-//
-// The origin is echoed, not "*", because beacons come with cookies. Any origin may send: the write
-// key in the page says which source it is, and no answer holds anything secret.
+// CORS (http/cors.h) as sources need it: for answers that are given later, and for preflights. Any
+// origin may send: the write key in the page says which source it is, and no answer of a collection
+// path holds anything secret.
 #pragma once
 
-#include "http/message.h"
+#include <string>
+
+#include "http/cors.h"
 #include "http/router.h"
 #include "ingest/source.h"
 
 namespace tributary::sources {
 
-// Adds the headers if the request names an origin.
-void AddCorsHeaders(const http::Request& request, http::Response& response);
+using http::AddCorsHeaders;
 
-// The same for an answer given later, when the request is gone.
+// `on_failure` with the headers of `request`, which may be gone by then.
 ingest::Intake::OnFailure WithCors(const http::Request& request,
                                    http::Response (*on_failure)(const Error&));
 

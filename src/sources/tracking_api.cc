@@ -18,8 +18,9 @@ constexpr std::string_view kAccepted =
     "{\"success\":true}";
 constexpr std::string_view kAcceptedBody = "{\"success\":true}";
 
-// Larger than any source's limit needs, so that the 400 of these paths is ours to give.
-constexpr std::size_t kBodyBytesMax = 4 * 1024 * 1024;
+// Of the body on the wire. Well above the limit of a batch, so that a batch that is somewhat too
+// large is read whole and answered 400 as SDKs expect; what is larger still, the server cuts off.
+constexpr std::size_t kBodyBytesMax = 1024 * 1024;
 
 struct Path {
   std::string_view pattern;
@@ -70,9 +71,12 @@ std::string BatchAnswer(Admitted& admitted) {
 class TrackingApi final : public ingest::Source {
  public:
   explicit TrackingApi(const ingest::SourceContext& context)
-      : intake_(*context.intake), collector_(context) {}
+      : intake_(*context.intake), directory_(*context.directory), collector_(context) {}
 
   void AddRoutes(http::Router& router) override {
+    for (const ingest::SourceSpec& source : directory_.current().all()) {
+      body_bytes_max_ = std::max(body_bytes_max_, 2 * source.batch_bytes_max);
+    }
     for (const Path& path : kPaths) {
       AddPost(router, path.pattern,
               [this, call = path.call](const http::Request& request, const http::PathParams&,
@@ -88,10 +92,10 @@ class TrackingApi final : public ingest::Source {
  private:
   using Handle = decltype(http::Route::handle);
 
-  static void AddPost(http::Router& router, std::string_view pattern, Handle handle) {
+  void AddPost(http::Router& router, std::string_view pattern, Handle handle) {
     router.Add({.method = http::Method::kPost,
                 .pattern = std::string(pattern),
-                .body_bytes_max = kBodyBytesMax,
+                .body_bytes_max = body_bytes_max_,
                 .trailing_slash = true,
                 .summary = "Takes events in, as Segment's tracking API does.",
                 .handle = std::move(handle)});
@@ -125,7 +129,9 @@ class TrackingApi final : public ingest::Source {
   }
 
   ingest::Intake& intake_;
+  const ingest::SourceDirectory& directory_;
   Collector collector_;
+  std::size_t body_bytes_max_ = kBodyBytesMax;
 };
 
 const ingest::SourceRegistration kTrackingApi(
