@@ -205,12 +205,16 @@ void Connection::OnEndOfInput() {
 }
 
 void Connection::Process() {
-  processing_ = true;
-  while (ProcessOne()) {
-  }
-  processing_ = false;
-  if (phase_ == Phase::kClosed) return;
-  Flush();
+  bool stalled = false;
+  do {
+    processing_ = true;
+    while (ProcessOne()) {
+    }
+    processing_ = false;
+    // Requests that waited in the buffer for the answers before them to leave go on at once.
+    stalled = unsent_bytes() > kUnsentBytesMax;
+    Flush();
+  } while (stalled && phase_ <= Phase::kBody && unsent_bytes() <= kUnsentBytesMax);
   const bool wants_input = phase_ <= Phase::kBody || phase_ == Phase::kStreaming;
   if (!wants_input) return;
   if (input_ended_) return OnEndOfInput();
@@ -382,12 +386,12 @@ void Connection::WaitWritable() {
                                             self->writing_ = false;
                                             if (self->phase_ == Phase::kClosed) return;
                                             if (error) return self->Close();
-                                            self->AfterFlush();
+                                            self->GoOnWriting();
                                           }));
 }
 
 // Requests that waited for a slow reader go on once there is room for their answers.
-void Connection::AfterFlush() {
+void Connection::GoOnWriting() {
   Flush();
   if (phase_ <= Phase::kBody && unsent_bytes() <= kUnsentBytesMax) Process();
 }

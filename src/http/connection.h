@@ -92,7 +92,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   // Writing.
   void Flush();
   void WaitWritable();
-  void AfterFlush();
+  void GoOnWriting();
   void Linger();
   std::size_t unsent_bytes() const { return out_.size() - out_sent_; }
 

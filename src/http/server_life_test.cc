@@ -86,6 +86,7 @@ TEST(Server, BodiesLargerThanTheFirstBufferArriveWhole) {
   server.handler.body_bytes_max = 4 << 20;
   RawClient client(server.port());
   for (const std::size_t size : {16'000, 16'384, 131'072, 131'073, 2'000'000}) {
+    SCOPED_TRACE(size);
     std::string body(size, 'b');
     for (std::size_t i = 0; i < size; i += 997) body[i] = static_cast<char>('a' + i % 26);
     client.Send(Get("/before") + Post("/", body) + Get("/after"));
