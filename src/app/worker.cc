@@ -11,7 +11,9 @@ Worker::Worker(const std::string& name, std::function<void()> body)
         body();
       }) {}
 
-Worker::~Worker() { CHECK(!thread_.joinable()); }
+Worker::~Worker() {
+  CHECK(!thread_.joinable());
+}
 
 void Worker::Join() {
   if (thread_.joinable()) thread_.join();

@@ -1,0 +1,67 @@
+#include "app/http_door.h"
+
+#include "app/translate.h"
+
+namespace tributary::app {
+namespace {
+
+control::ControlWorld ForLoop(control::ControlWorld world, os::AsioLoop& loop,
+                              const ingest::SourceDirectory& directory) {
+  world.loop = &loop;
+  world.sources = &directory;
+  return world;
+}
+
+}  // namespace
+
+HttpDoor::HttpDoor(const DoorWorld& world)
+    : world_(world),
+      intake_(loop_, *world.log, *world.metrics),
+      api_(ForLoop(world.control, loop_, directory_)) {
+  directory_.Set(world.sources);
+  const ingest::SourceContext context{.intake = &intake_,
+                                      .directory = &directory_,
+                                      .clock = &os::SystemClock(),
+                                      .random = &os::SystemRandom(),
+                                      .metrics = world.metrics,
+                                      .loopback = config::LoopbackOnly(*world.settings)};
+  for (const ingest::SourceRegistration* registration : ingest::RegisteredSources()) {
+    sources_.push_back(registration->make(context));
+    sources_.back()->AddRoutes(router_);
+  }
+  api_.AddHealthRoutes(router_);
+  if (world.settings->track_api.enabled) api_.AddTrackApiRoutes(router_);
+  if (world.settings->admin.listen.empty()) {
+    api_.AddRoutes(router_);
+  } else {
+    api_.AddHealthRoutes(admin_router_);
+    api_.AddRoutes(admin_router_);
+  }
+  router_.SetGate(world.access->gate());
+  admin_router_.SetGate(world.access->gate());
+}
+
+Status HttpDoor::Listen(const config::ListenAddress& address, bool reuse_port) {
+  TRY_ASSIGN(server_, http::Listen(loop_, address.host, address.port, reuse_port,
+                                   ServerLimitsOf(*world_.settings), router_));
+  return {};
+}
+
+Status HttpDoor::ListenAdmin(const config::ListenAddress& address) {
+  TRY_ASSIGN(admin_server_, http::Listen(loop_, address.host, address.port, false,
+                                         ServerLimitsOf(*world_.settings), admin_router_));
+  return {};
+}
+
+void HttpDoor::Drain(std::function<void()> done) {
+  draining_ = admin_server_ ? 2 : 1;
+  const auto one_less = [this, done = std::move(done)] {
+    if (--draining_ > 0) return;
+    intake_.Close();
+    done();
+  };
+  server_->Drain(one_less);
+  if (admin_server_) admin_server_->Drain(one_less);
+}
+
+}  // namespace tributary::app

@@ -1,0 +1,239 @@
+#include "app/program.h"
+
+#include <future>
+
+#include "app/source_ids.h"
+#include "app/translate.h"
+#include "base/logging.h"
+#include "cli/command.h"
+#include "destinations/route_matcher.h"
+#include "os/process.h"
+
+namespace tributary::app {
+namespace {
+
+// SIGTERM must be over within 10 s: this much for requests in progress, then for deliveries.
+constexpr MonoNanos kDoorDrainMax = 4 * kNanosPerSecond;
+constexpr MonoNanos kDeliveryDrainMax = 3 * kNanosPerSecond;
+// How soon maintenance looks again while records come in, and while none do.
+constexpr MonoNanos kBusyPause = 20 * kNanosPerMilli;
+constexpr MonoNanos kIdlePause = 200 * kNanosPerMilli;
+
+unsigned DoorCount(const config::Settings& settings) {
+  return settings.threads != 0 ? settings.threads : os::Cores();
+}
+
+}  // namespace
+
+Program::Program(config::Settings settings) : settings_(std::move(settings)) {}
+Program::~Program() = default;
+
+Result<std::unique_ptr<Program>> Program::Build(config::Settings settings) {
+  std::unique_ptr<Program> program(new Program(std::move(settings)));
+  TRY(program->OpenData());
+  TRY(program->OpenStages());
+  TRY(program->OpenDoors());
+  program->AddGauges();
+  return program;
+}
+
+Status Program::OpenData() {
+  TRY_ASSIGN(data_dir_, store::OpenDataDir(os::PosixFileSystem(), settings_.data_dir));
+  TRY_ASSIGN(store_, store::OpenRocksStore({.dir = settings_.data_dir + "/store"}));
+  TRY_ASSIGN(log_, log::SegmentedLog::Open({.fs = &os::PosixFileSystem(),
+                                            .clock = &os::SystemClock(),
+                                            .random = &os::SystemRandom()},
+                                           LogOptionsOf(settings_)));
+  TRY_ASSIGN(sources_, AssignSourceIds(*store_, settings_));
+  return {};
+}
+
+Status Program::OpenStages() {
+  TRY_ASSIGN(dedupe_, dedupe::Dedupe::Open({.fs = &os::PosixFileSystem(),
+                                            .clock = &os::SystemClock(),
+                                            .log = log_.get(),
+                                            .metrics = &metrics_},
+                                           DedupeOptionsOf(settings_)));
+  event_index_ = std::make_unique<DedupeEventIndex>(*dedupe_, sources_);
+
+  TRY_ASSIGN(http::EgressGuard guard, http::EgressGuard::Make(EgressOptionsOf(settings_)));
+  egress_ = std::make_unique<http::EgressGuard>(std::move(guard));
+  const std::string version(cli::Version());
+  client_ = http::MakeCurlClient(deliver_loop_, *egress_, ClientOptionsOf(settings_, version));
+  matchers_ = destinations::MakeRouteMatchers(
+      [sources = sources_](std::string_view name) -> std::optional<log::SourceId> {
+        const ingest::SourceSpec* spec = sources->FindByName(name);
+        if (spec == nullptr) return std::nullopt;
+        return spec->id;
+      });
+  TRY_ASSIGN(engine_, deliver::Engine::Open(
+                          {.log = log_.get(),
+                           .verdicts = dedupe_.get(),
+                           .store = store_.get(),
+                           .fs = &os::PosixFileSystem(),
+                           .clock = &os::SystemClock(),
+                           .random = &os::SystemRandom(),
+                           .egress = egress_.get(),
+                           .metrics = &metrics_,
+                           .matchers = matchers_.get(),
+                           .loops = {{.executor = &deliver_loop_, .client = client_.get()}},
+                           .blocking = &file_loop_},
+                          EngineOptionsOf(settings_, version)));
+  return {};
+}
+
+Status Program::OpenDoors() {
+  access_ = std::make_unique<control::Access>(TokensOf(settings_));
+  TRY_ASSIGN(config::ListenAddress address, config::ParseListen(settings_.listen));
+  const DoorWorld world{.log = log_.get(),
+                        .metrics = &metrics_,
+                        .sources = sources_,
+                        .control = {.blocking = &read_loop_,
+                                    .engine = engine_.get(),
+                                    .log = log_.get(),
+                                    .verdicts = dedupe_.get(),
+                                    .events = event_index_.get(),
+                                    .store = store_.get(),
+                                    .metrics = &metrics_,
+                                    .accepting = &accepting_,
+                                    .sync_mode = std::string(SyncModeName(settings_.sync)),
+                                    .version = std::string(cli::Version())},
+                        .access = access_.get(),
+                        .settings = &settings_};
+  const unsigned count = DoorCount(settings_);
+  for (unsigned i = 0; i < count; ++i) {
+    doors_.push_back(std::make_unique<HttpDoor>(world));
+    TRY(doors_.back()->Listen(address, count > 1));
+    address.port = doors_.front()->server().port();  // port 0 is chosen once, then shared
+  }
+  if (!settings_.admin.listen.empty()) {
+    TRY_ASSIGN(const config::ListenAddress admin, config::ParseListen(settings_.admin.listen));
+    TRY(doors_.front()->ListenAdmin(admin));
+  }
+  return {};
+}
+
+void Program::AddGauges() {
+  const auto gauge = [this](std::string name, std::string help, std::function<double()> read) {
+    metrics_.AddGauge(std::move(name), std::move(help), {}, std::move(read));
+  };
+  gauge("tributary_log_writable", "1 while events can be taken.",
+        [this] { return log_->health().writable ? 1.0 : 0.0; });
+  gauge("tributary_log_damaged_records", "Records found damaged since start.",
+        [this] { return static_cast<double>(log_->health().damaged_records); });
+  gauge("tributary_log_bytes", "Bytes of all segments on disk.",
+        [this] { return static_cast<double>(log_->stats().bytes_on_disk); });
+  gauge("tributary_log_segments", "Segments on disk.",
+        [this] { return static_cast<double>(log_->stats().segments); });
+  gauge("tributary_log_commits_total", "Group commits since start.",
+        [this] { return static_cast<double>(log_->stats().commits); });
+  gauge("tributary_log_records_total", "Records appended since start.",
+        [this] { return static_cast<double>(log_->stats().records); });
+  gauge("tributary_log_queued_bytes", "Bytes handed to the log and not yet durable.",
+        [this] { return static_cast<double>(log_->stats().queued_bytes); });
+  gauge("tributary_log_last_sync_seconds", "Duration of the last write and sync.",
+        [this] { return static_cast<double>(log_->stats().last_sync_ns) / kNanosPerSecond; });
+  gauge("tributary_resident_bytes", "Resident memory of the process.",
+        [] { return static_cast<double>(os::ResidentBytes()); });
+  gauge("tributary_open_descriptors", "Open file descriptors of the process.",
+        [] { return static_cast<double>(os::OpenDescriptors()); });
+}
+
+void Program::Start() {
+  log_worker_ = std::make_unique<Worker>("log", [this] {
+    while (true) {
+      while (log_->WriterStep()) {
+      }
+      if (log_->closed()) break;
+      log_->WaitForWork();
+    }
+  });
+  maintain_worker_ = std::make_unique<Worker>("maintain", [this] { RunMaintenance(); });
+  dedupe_worker_ = std::make_unique<Worker>("dedupe", [this] {
+    while (dedupe_->WaitForWork()) {
+      while (dedupe_->Step()) {
+      }
+    }
+  });
+  outcome_worker_ = std::make_unique<Worker>("outcomes", [this] {
+    while (engine_->committer().WaitForWork()) {
+      while (engine_->committer().Step()) {
+      }
+    }
+  });
+  file_worker_ = std::make_unique<Worker>("files", [this] { file_loop_.Run(); });
+  read_worker_ = std::make_unique<Worker>("reads", [this] { read_loop_.Run(); });
+  deliver_worker_ = std::make_unique<Worker>("deliver", [this] { deliver_loop_.Run(); });
+  engine_->Start();
+  accepting_ = true;
+  for (std::size_t i = 0; i < doors_.size(); ++i) {
+    door_workers_.push_back(std::make_unique<Worker>(
+        "http-" + std::to_string(i), [door = doors_[i].get()] { door->loop().Run(); }));
+  }
+}
+
+void Program::RunMaintenance() {
+  std::uint64_t commits = 0;
+  while (true) {
+    const bool more = log_->MaintainStep();
+    const std::uint64_t now = log_->stats().commits;
+    const MonoNanos pause = more ? 0 : now != commits ? kBusyPause : kIdlePause;
+    commits = now;
+    if (!maintenance_pause_.Wait(pause)) return;
+  }
+}
+
+std::string Program::address() const {
+  const http::Server& server = doors_.front()->server();
+  return "http://" + server.host() + ":" + std::to_string(server.port());
+}
+
+std::string Program::admin_address() const {
+  const http::Server* server = doors_.front()->admin_server();
+  if (server == nullptr) return {};
+  return "http://" + server->host() + ":" + std::to_string(server->port());
+}
+
+void Program::DrainDoors(MonoNanos deadline) {
+  std::vector<std::promise<void>> drained(doors_.size());
+  for (std::size_t i = 0; i < doors_.size(); ++i) {
+    HttpDoor& door = *doors_[i];
+    door.loop().Post(
+        [&door, &promise = drained[i]] { door.Drain([&promise] { promise.set_value(); }); });
+  }
+  for (std::promise<void>& promise : drained) {
+    const MonoNanos left = deadline - os::SystemClock().Monotonic();
+    promise.get_future().wait_for(std::chrono::nanoseconds(left > 0 ? left : 0));
+  }
+  log_->Close();  // what is queued is written, synced and answered
+  log_worker_->Join();
+  for (auto& door : doors_) door->loop().Stop();
+  for (auto& worker : door_workers_) worker->Join();
+}
+
+void Program::CloseDelivery(MonoNanos deadline) {
+  std::promise<void> closed;
+  engine_->Close(deadline, [&closed] { closed.set_value(); });
+  closed.get_future().wait();
+  engine_->committer().Close();
+  outcome_worker_->Join();
+}
+
+void Program::Stop() {
+  accepting_ = false;
+  const MonoNanos now = os::SystemClock().Monotonic();
+  DrainDoors(now + kDoorDrainMax);
+  CloseDelivery(os::SystemClock().Monotonic() + kDeliveryDrainMax);
+  deliver_loop_.Stop();
+  file_loop_.Stop();
+  read_loop_.Stop();
+  deliver_worker_->Join();
+  file_worker_->Join();
+  read_worker_->Join();
+  dedupe_->Close();
+  dedupe_worker_->Join();
+  maintenance_pause_.Stop();
+  maintain_worker_->Join();
+}
+
+}  // namespace tributary::app

@@ -1,0 +1,86 @@
+// The whole program as objects: Build() makes the graph in the order of dependencies, Run() starts
+// its threads, Stop() ends them in the order in which an event passes through.
+//
+// Threads (all started here):
+//   main        signals
+//   http-N      sockets, sources, control handlers       one per core
+//   log         group commit                             owns the active segment and its sync
+//   maintain    next segments, recompression, retention
+//   dedupe      verdicts and the message-id index
+//   deliver     lanes and the HTTP client
+//   outcomes    makes outcomes and changes durable
+//   files       what `file` destinations write           may block
+//   reads       store and index reads for the API        may block
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "app/event_index.h"
+#include "app/http_door.h"
+#include "app/pause.h"
+#include "app/worker.h"
+#include "config/settings.h"
+#include "dedupe/dedupe.h"
+#include "deliver/engine.h"
+#include "log/open.h"
+#include "metrics/registry.h"
+#include "store/data_dir.h"
+#include "store/store.h"
+
+namespace tributary::app {
+
+class Program {
+ public:
+  // Opens and recovers everything, binds the sockets; accepts nothing yet.
+  static Result<std::unique_ptr<Program>> Build(config::Settings settings);
+  ~Program();
+
+  // Starts the threads and returns; requests are answered from now on.
+  void Start();
+  // "http://127.0.0.1:8080", as bound.
+  std::string address() const;
+  std::string admin_address() const;  // empty without admin.listen
+
+  // Drains and ends all threads; at most about 9 s. Call once, from the thread that built it.
+  void Stop();
+
+ private:
+  explicit Program(config::Settings settings);
+  Status OpenData();
+  Status OpenStages();
+  Status OpenDoors();
+  void AddGauges();
+  void RunMaintenance();
+  void DrainDoors(MonoNanos deadline);
+  void CloseDelivery(MonoNanos deadline);
+
+  config::Settings settings_;
+  metrics::Registry metrics_;
+  std::atomic<bool> accepting_{false};
+
+  store::DataDir data_dir_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<log::SegmentedLog> log_;
+  std::unique_ptr<dedupe::Dedupe> dedupe_;
+  std::shared_ptr<const ingest::SourceSnapshot> sources_;
+  std::unique_ptr<DedupeEventIndex> event_index_;
+
+  os::AsioLoop deliver_loop_;
+  os::AsioLoop file_loop_;
+  os::AsioLoop read_loop_;
+  std::unique_ptr<http::EgressGuard> egress_;
+  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<deliver::MatcherFactory> matchers_;
+  std::unique_ptr<deliver::Engine> engine_;
+  std::unique_ptr<control::Access> access_;
+  std::vector<std::unique_ptr<HttpDoor>> doors_;
+
+  Pause maintenance_pause_;
+  std::vector<std::unique_ptr<Worker>> door_workers_;
+  std::unique_ptr<Worker> log_worker_, maintain_worker_, dedupe_worker_, deliver_worker_,
+      outcome_worker_, file_worker_, read_worker_;
+};
+
+}  // namespace tributary::app

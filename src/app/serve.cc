@@ -1,0 +1,88 @@
+#include "app/serve.h"
+
+#include <cstdio>
+
+#include "app/program.h"
+#include "app/translate.h"
+#include "base/logging.h"
+#include "config/loader.h"
+#include "os/process.h"
+
+namespace tributary::app {
+namespace {
+
+void Complain(const std::string& line) {
+  std::fprintf(stderr, "tributary: %s\n", line.c_str());
+}
+
+config::Environment EnvironmentOf() {
+  config::Environment environment;
+  for (auto& [name, value] : os::EnvironmentWithPrefix("")) environment.emplace(name, value);
+  return environment;
+}
+
+Result<config::LoadInput> InputOf(const cli::ServeOptions& options) {
+  config::LoadInput input;
+  input.environment = EnvironmentOf();
+  if (options.config_file) {
+    input.file_name = *options.config_file;
+    TRY_ASSIGN(input.text,
+               os::ReadFile(os::PosixFileSystem(), *options.config_file, config::kConfigBytesMax));
+  }
+  if (options.data_dir) input.overrides["data_dir"] = *options.data_dir;
+  if (options.listen) input.overrides["listen"] = *options.listen;
+  return input;
+}
+
+// Runs until SIGTERM or SIGINT; a second one ends the process at once.
+void WaitForEnd() {
+  os::AsioLoop loop;
+  const os::SignalWatch watch(
+      loop, [&loop] { loop.Stop(); },
+      [] {
+        LogInfo("reload_ignored", {{"why", "not supported"}});
+      });
+  loop.Run();
+}
+
+int RunProgram(config::Settings settings) {
+  const std::string data_dir = settings.data_dir;
+  const std::string sync(SyncModeName(settings.sync));
+  auto program = Program::Build(std::move(settings));
+  if (!program) {
+    Complain(program.error().message());
+    return cli::kExitFailed;
+  }
+  LogInfo("starting", {{"version", cli::Version()}, {"data_dir", data_dir}, {"sync", sync}});
+  (*program)->Start();
+  if (const std::string admin = (*program)->admin_address(); !admin.empty()) {
+    LogInfo("admin_listening", {{"address", admin}});
+  }
+  std::fprintf(stderr, "listening on %s\n", (*program)->address().c_str());
+  WaitForEnd();
+  LogInfo("stopping");
+  (*program)->Stop();
+  LogInfo("stopped");
+  return cli::kExitFine;
+}
+
+}  // namespace
+
+int Serve(const cli::ServeOptions& options) {
+  os::RaiseDescriptorLimit();
+  auto input = InputOf(options);
+  if (!input) {
+    Complain(input.error().message());
+    return cli::kExitUsage;
+  }
+  auto loaded = config::Load(*input);
+  if (!loaded) {
+    for (const config::Problem& problem : loaded.error()) Complain(problem.ToString());
+    return cli::kExitUsage;
+  }
+  SetLogging(loaded->settings.logging.level, loaded->settings.logging.format);
+  for (const std::string& warning : loaded->warnings) Complain(warning);
+  return RunProgram(std::move(loaded->settings));
+}
+
+}  // namespace tributary::app
