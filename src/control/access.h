@@ -1,0 +1,51 @@
+// Who may: judges every request of a route that has a scope, before its handler runs.
+//
+// With tokens: `Authorization: Bearer TOKEN`; 401 when there is none or it is unknown, 403 when its
+// scopes do not reach. `write` includes `read`, `admin` includes both.
+//
+// Without tokens (only possible when all listeners are loopback): open to this machine, and to
+// nothing that acts for somebody else. Refused are a Host that is not loopback (DNS rebinding), an
+// Origin other than our own and what browsers mark as coming from another site (web pages),
+// forwarded headers (a local proxy), and bodies that are not application/json (forms).
+//
+// Immutable; any thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "codec/hmac.h"
+#include "http/router.h"
+
+namespace tributary::control {
+
+struct AccessToken {
+  std::string token;
+  bool read = false;
+  bool write = false;
+  bool admin = false;
+};
+
+class Access {
+ public:
+  explicit Access(const std::vector<AccessToken>& tokens);
+
+  // The answer that ends the request; nullopt: go on.
+  std::optional<http::Response> Judge(http::Scope scope, const http::Request& request) const;
+
+  // For Router::SetGate. `this` must outlive the router.
+  http::Router::Gate gate() const;
+
+ private:
+  struct Known {
+    codec::Sha256Bytes digest;  // what is compared, so that not even a token's length shows
+    http::Scope reach;
+  };
+  std::optional<http::Response> JudgeToken(http::Scope scope, const http::Request& request) const;
+  static std::optional<http::Response> JudgeLocal(const http::Request& request);
+
+  std::vector<Known> tokens_;
+};
+
+}  // namespace tributary::control

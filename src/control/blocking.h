@@ -1,0 +1,43 @@
+// Work that may block (disk, store) for a handler that must not: it runs on the worker, and what it
+// found comes back to the handler's loop.
+//
+// Threads: Run() and on_loop on the loop, work on the worker. Both executors outlive every task.
+// Bounds: at most kBlockingWaitingMax pieces wait at one time; past it Run() refuses.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "os/executor.h"
+
+namespace tributary::control {
+
+inline constexpr std::size_t kBlockingWaitingMax = 256;  // of one loop
+
+class Blocking {
+ public:
+  Blocking(os::Executor& loop, os::Executor& worker) : loop_(loop), worker_(worker) {}
+
+  // False, with nothing run, when too much waits already: answer 503.
+  template <class Work, class OnLoop>
+  [[nodiscard]] bool Run(Work work, OnLoop on_loop) {
+    if (waiting_ >= kBlockingWaitingMax) return false;
+    ++waiting_;
+    worker_.Post([this, work = std::move(work), on_loop = std::move(on_loop)]() mutable {
+      loop_.Post([this, result = work(), on_loop = std::move(on_loop)]() mutable {
+        --waiting_;
+        on_loop(std::move(result));
+      });
+    });
+    return true;
+  }
+  os::Executor& loop() { return loop_; }
+
+ private:
+  os::Executor& loop_;
+  os::Executor& worker_;
+  std::size_t waiting_ = 0;  // the loop's thread only
+};
+
+}  // namespace tributary::control

@@ -1,0 +1,55 @@
+#include "control/control.h"
+
+#include "control/handlers.h"
+#include "http/error_response.h"
+
+namespace tributary::control {
+
+struct ControlApi::Parts {
+  explicit Parts(ControlWorld the_world)
+      : world(std::move(the_world)),
+        blocking(*world.loop, *world.blocking),
+        finder(world, blocking) {}
+  const ControlWorld world;
+  Blocking blocking;
+  EventFinder finder;
+};
+
+ControlApi::ControlApi(ControlWorld world) : parts_(std::make_unique<Parts>(std::move(world))) {}
+ControlApi::~ControlApi() = default;
+
+void ControlApi::AddHealthRoutes(http::Router& router) {
+  AddHealthHandlers(parts_->world, router);
+}
+
+void ControlApi::AddRoutes(http::Router& router) {
+  AddMetricsHandler(parts_->world, router);
+  AddOpenApiHandler(parts_->world, router);
+  AddDestinationHandlers(parts_->world, router);
+  AddSourceHandlers(parts_->world, router);
+  AddEventHandlers(parts_->world, parts_->finder, router);
+}
+
+void ControlApi::AddTrackApiRoutes(http::Router& router) {
+  AddTrackApiHandlers(parts_->world, parts_->finder, router);
+}
+
+http::Response RefusalResponse(const Error& error) {
+  if (error.code() != ErrorCode::kDenied) return http::ErrorResponse(error);
+  return http::ErrorResponse(400, "blocked_address", error.message(), error.field());
+}
+
+Status CheckNoBody(const http::Request& request) {
+  const std::string_view body = request.body;
+  if (body.empty() || body == "{}") return {};
+  return Fail(ErrorCode::kInvalid, "this call takes no body");
+}
+
+Status CheckPlainBody(const http::Request& request) {
+  const std::string_view encoding = request.header("Content-Encoding");
+  if (encoding.empty() || encoding == "identity") return {};
+  return Fail(ErrorCode::kInvalid, "Content-Encoding",
+              "Content-Encoding must be absent: control bodies are not compressed");
+}
+
+}  // namespace tributary::control

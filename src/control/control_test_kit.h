@@ -1,0 +1,253 @@
+// A whole control API on a real router, with an executor that the test turns by hand and an engine
+// that remembers what it was asked. For control's own tests.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "control/control.h"
+#include "support/memory_log.h"
+#include "support/memory_store.h"
+
+namespace tributary::control {
+
+class HandExecutor final : public os::Executor {
+ public:
+  void Post(os::Task task) override { tasks_.push_back(std::move(task)); }
+  TimerId At(MonoNanos when, os::Task task) override {
+    timers_.emplace(when, std::move(task));
+    return ++last_id_;
+  }
+  void Cancel(TimerId) override {}
+  MonoNanos Now() const override { return now_; }
+
+  bool RunOne() {
+    if (tasks_.empty()) return false;
+    os::Task task = std::move(tasks_.front());
+    tasks_.pop_front();
+    task();
+    return true;
+  }
+  // Jumps to the next timer, if there is one.
+  bool NextTimer() {
+    if (timers_.empty()) return false;
+    now_ = std::max(now_, timers_.begin()->first);
+    auto node = timers_.extract(timers_.begin());
+    node.mapped()();
+    return true;
+  }
+
+ private:
+  std::deque<os::Task> tasks_;
+  std::multimap<MonoNanos, os::Task> timers_;
+  MonoNanos now_ = 0;
+  TimerId last_id_ = 0;
+};
+
+class FakeEngine final : public deliver::Engine {
+ public:
+  std::vector<std::string> calls;                   // "Create {…}"
+  std::map<std::string, std::string> destinations;  // name to JSON
+  std::optional<Error> refuse;                      // what every change answers
+  std::vector<deliver::PairTrace> pairs;
+
+  void Start() override {}
+  deliver::Committer& committer() override {
+    CheckFailed("no committer in a fake", __FILE__, __LINE__);
+  }
+  void Close(MonoNanos, std::move_only_function<void()>) override {}
+  void Create(std::string json, Done<std::string> done) override {
+    Answer("Create " + json, std::move(done));
+  }
+  void Replace(std::string name, std::string json, bool create, Done<Replaced> done) override {
+    calls.push_back("Replace " + name + " " + json + (create ? " create" : ""));
+    if (refuse) return done(Fail(*refuse));
+    const bool is_new = destinations.emplace(name, json).second;
+    done(Replaced{.json = "{}", .created = is_new});
+  }
+  void Patch(std::string name, std::string json, Done<std::string> done) override {
+    Answer("Patch " + name + " " + json, std::move(done));
+  }
+  void Delete(std::string name, Done<void> done) override {
+    calls.push_back("Delete " + name);
+    if (refuse) return done(Fail(*refuse));
+    done({});
+  }
+  void Pause(std::string name, Done<std::string> done) override {
+    Answer("Pause " + name, std::move(done));
+  }
+  void Resume(std::string name, Done<std::string> done) override {
+    Answer("Resume " + name, std::move(done));
+  }
+  Result<std::string> Get(std::string_view name) const override {
+    const auto found = destinations.find(std::string(name));
+    if (found == destinations.end()) return Fail(ErrorCode::kNotFound, "no such destination");
+    return found->second;
+  }
+  Result<Page> List(std::string_view cursor, std::size_t limit) const override {
+    if (cursor == "bad") return Fail(ErrorCode::kInvalid, "cursor", "cursor is no cursor");
+    Page page;
+    for (const auto& [name, json] : destinations) page.data.push_back(json);
+    if (page.data.size() > limit) page.next_cursor = "next";
+    page.data.resize(std::min(page.data.size(), limit));
+    return page;
+  }
+  Result<deliver::LaneStats> Stats(std::string_view name) const override {
+    if (!destinations.contains(std::string(name))) {
+      return Fail(ErrorCode::kNotFound, "no such destination");
+    }
+    return deliver::LaneStats{};
+  }
+  void Trace(log::Partition, log::Offset, Done<std::vector<deliver::PairTrace>> done) override {
+    done(pairs);
+  }
+
+ private:
+  void Answer(std::string call, Done<std::string> done) {
+    calls.push_back(std::move(call));
+    if (refuse) return done(Fail(*refuse));
+    done(std::string(R"({"name":"x"})"));
+  }
+};
+
+class FakeVerdicts final : public log::Verdicts {
+ public:
+  log::Offset decided_at = 1'000'000;
+  log::Offset decided(log::Partition) const override { return decided_at; }
+  log::Offset synced(log::Partition) const override { return decided_at; }
+  bool IsDuplicate(log::Partition, log::Offset) const override { return false; }
+  std::vector<bool> Duplicates(log::Partition, log::Offset first, log::Offset end) const override {
+    return std::vector<bool>(end - first);
+  }
+  void RequestSync() override {}
+  void OnProgress(Listener) override {}
+};
+
+class FakeIndex final : public EventIndex {
+ public:
+  std::map<std::string, EventPlace, std::less<>> places;
+  std::optional<log::SourceId> asked_source;
+  Result<EventPlace> Find(std::optional<log::SourceId> source, std::string_view id) override {
+    asked_source = source;
+    const auto found = places.find(id);
+    if (found == places.end()) return Fail(ErrorCode::kNotFound, "no event has this message id");
+    return found->second;
+  }
+};
+
+// One answer, kept.
+class Catch final : public http::Responder::Target {
+ public:
+  std::optional<http::Response> response;
+  bool dropped = false;
+  void Send(http::Response r) override {
+    CHECK(!response.has_value());
+    response = std::move(r);
+  }
+  void SendRaw(std::string_view) override {}
+  void Dropped() override { dropped = true; }
+  void StartStream(http::Response) override {}
+  bool WriteStream(std::string_view) override { return false; }
+  void EndStream() override {}
+  bool gone() const override { return false; }
+};
+
+struct Call {
+  http::Method method = http::Method::kGet;
+  std::string target;
+  std::string body = {};
+  std::vector<std::pair<std::string, std::string>> headers = {};  // over the usual ones
+  std::string peer = "127.0.0.1";
+};
+
+struct ControlKit {
+  HandExecutor loop;
+  FakeEngine engine;
+  test::MemoryLog log;
+  test::MemoryStore store;
+  FakeVerdicts verdicts;
+  FakeIndex index;
+  metrics::Registry metrics;
+  ingest::SourceDirectory sources;
+  std::atomic<bool> accepting{true};
+  http::Router router;
+  std::unique_ptr<ControlApi> api;
+  std::unique_ptr<Access> access;
+
+  explicit ControlKit(const std::vector<AccessToken>& tokens = {}) {
+    sources.Set(std::make_shared<ingest::SourceSnapshot>(std::vector<ingest::SourceSpec>{
+        {.id = 1, .name = "demo", .write_keys = {"CANARY-KEY"}}, {.id = 2, .name = "web"}}));
+    ControlWorld world;
+    world.loop = &loop;
+    world.blocking = &loop;
+    world.engine = &engine;
+    world.log = &log;
+    world.verdicts = &verdicts;
+    world.events = &index;
+    world.store = &store;
+    world.metrics = &metrics;
+    world.sources = &sources;
+    world.accepting = &accepting;
+    world.version = "1.2.3";
+    api = std::make_unique<ControlApi>(world);
+    api->AddHealthRoutes(router);
+    api->AddRoutes(router);
+    api->AddTrackApiRoutes(router);
+    access = std::make_unique<Access>(tokens);
+    router.SetGate(access->gate());
+  }
+
+  // Hands the request to the router; the answer may come later.
+  std::shared_ptr<Catch> Start(const Call& call) {
+    auto target = std::make_shared<Catch>();
+    const std::string path = call.target.substr(0, call.target.find('?'));
+    const std::string query =
+        path.size() < call.target.size() ? call.target.substr(path.size() + 1) : std::string();
+    http::Request request;
+    request.method = call.method;
+    request.method_text = http::MethodName(call.method);
+    request.path = path;
+    request.query = query;
+    request.body = call.body;
+    request.peer = call.peer;
+    request.peer_is_loopback = call.peer == "127.0.0.1" || call.peer == "::1";
+    std::map<std::string, std::string> headers = {{"Host", "localhost:8080"}};
+    if (!call.body.empty()) headers["Content-Type"] = "application/json";
+    for (const auto& [name, value] : call.headers) headers[name] = value;
+    for (const auto& [name, value] : headers) request.headers.emplace_back(name, value);
+    router.Handle(request, http::Responder(target));
+    return target;
+  }
+  // The answer of a request that needs no more than its own tasks and timers.
+  http::Response Ask(const Call& call) {
+    const auto target = Start(call);
+    while (!target->response && (loop.RunOne() || loop.NextTimer())) {
+    }
+    CHECK(target->response.has_value());
+    return *target->response;
+  }
+  http::Response Get(std::string target) { return Ask({.target = std::move(target)}); }
+  http::Response Post(std::string target, std::string body) {
+    return Ask(
+        {.method = http::Method::kPost, .target = std::move(target), .body = std::move(body)});
+  }
+
+  // An event in the log and in the index.
+  void AddEvent(std::string id, std::string payload, std::uint8_t flags = 0) {
+    auto batch = std::make_unique<log::Batch>();
+    const log::RecordFields fields = {.received_at_us = 1'700'000'000'000'000,
+                                      .event_time_us = 1'700'000'000'000'000,
+                                      .source = 1,
+                                      .flags = flags,
+                                      .message_id = id};
+    CHECK(batch->Add(fields, payload).has_value());
+    const log::Offset offset = log.assigned(0);
+    CHECK(log.Append(0, batch, [](const Result<log::Appended>&) {}).has_value());
+    index.places[id] = {.partition = 0, .offset = offset, .duplicates = 2};
+  }
+};
+
+}  // namespace tributary::control

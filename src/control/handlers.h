@@ -1,0 +1,71 @@
+// The groups of handlers behind control.h, one file each. Inside control/ only.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "control/blocking.h"
+#include "control/control.h"
+
+namespace tributary::control {
+
+// An engine's refusal of what was sent: a blocked URL is the sender's mistake (400), not a question
+// of who may.
+http::Response RefusalResponse(const Error& error);
+// Whether a body that should not be there is harmless ("" or "{}"); else 400.
+Status CheckNoBody(const http::Request& request);
+// kInvalid for a Content-Encoding: control bodies are read as they come.
+Status CheckPlainBody(const http::Request& request);
+
+struct Readiness {
+  bool ready = false;
+  std::vector<std::string> reasons;  // why not; one sentence each
+};
+Readiness ReadinessOf(const ControlWorld& world);
+
+void AddHealthHandlers(const ControlWorld& world, http::Router& router);
+void AddMetricsHandler(const ControlWorld& world, http::Router& router);
+void AddDestinationHandlers(const ControlWorld& world, http::Router& router);
+void AddSourceHandlers(const ControlWorld& world, http::Router& router);
+void AddOpenApiHandler(const ControlWorld& world, http::Router& router);
+
+// OpenAPI 3.1 of every route the router has, whoever added it.
+std::string OpenApiDocument(const std::vector<http::Route>& routes, std::string_view version);
+
+// Finds events and what became of them; one per loop.
+class EventFinder {
+ public:
+  EventFinder(const ControlWorld& world, Blocking& blocking) : world_(world), blocking_(blocking) {}
+
+  struct Found {
+    EventPlace place;
+    log::SourceId source = 0;
+    std::uint8_t flags = 0;
+    UnixMicros received_at_us = 0;
+    UnixMicros event_time_us = 0;
+    std::string message_id;
+    std::string payload;
+    std::vector<deliver::PairTrace> pairs;
+  };
+  using Done = std::move_only_function<void(Result<Found>)>;
+  // `done` on the loop. Waits until dedupe has passed what was durable at this call, so that
+  // nothing acknowledged before it is missed; kDeadline after kTraceWaitMax. kCorrupt when the
+  // record is there but damaged, kNotFound when there is none.
+  void Find(std::optional<log::SourceId> source, std::string message_id, Done done);
+
+ private:
+  struct Search;
+  bool Decided(const Search& search) const;
+  void Wait(std::shared_ptr<Search> search);
+  void LookUp(std::shared_ptr<Search> search);
+  Result<Found> ReadRecord(const Search& search) const;
+  void Trace(std::shared_ptr<Search> search, Found found);
+
+  const ControlWorld& world_;
+  Blocking& blocking_;
+};
+
+void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
+void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
+
+}  // namespace tributary::control
