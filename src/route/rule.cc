@@ -1,0 +1,140 @@
+#include "route/rule.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace tributary::route {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::pair<std::string_view, log::EventType>, 6> kTypes{{
+    {"track", log::EventType::kTrack},
+    {"identify", log::EventType::kIdentify},
+    {"page", log::EventType::kPage},
+    {"screen", log::EventType::kScreen},
+    {"group", log::EventType::kGroup},
+    {"alias", log::EventType::kAlias},
+}};
+
+// Numbers past 31 are kinds and types of a later version: nobody asked for them.
+std::uint32_t Bit(auto value) {
+  const auto n = static_cast<unsigned>(value);
+  return n < 32 ? 1U << n : 0;
+}
+
+std::string At(std::string_view list, std::size_t i) {
+  return std::string(list) + "[" + std::to_string(i) + "]";
+}
+
+std::vector<std::string> TypeNames(std::uint32_t types) {
+  std::vector<std::string> out;
+  if (types == ~0U) return out;
+  for (const auto& [name, type] : kTypes) {
+    if ((types & Bit(type)) != 0) out.emplace_back(name);
+  }
+  return out;
+}
+
+}  // namespace
+
+void RuleOptions::Describe(config::OptionList<RuleOptions>& o) {
+  const config::Bounds entries{.min = 0, .max = kRuleEntriesMax};
+  o.Optional("events", &RuleOptions::events,
+             "Types it wants: track, identify, page, screen, group, alias. Empty: all.", entries);
+  o.Optional("names", &RuleOptions::names,
+             "Names of events, pages and screens it wants; * stands for anything. Empty: all.",
+             entries);
+  o.Optional("sources", &RuleOptions::sources, "Names of the sources it wants. Empty: all.", entries);
+  o.Optional("include_historical", &RuleOptions::include_historical,
+             "Also imported (historical) events.");
+}
+
+Status Rule::SetEvents(const std::vector<std::string>& events) {
+  if (events.empty()) return {};
+  types_ = 0;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const auto* found = std::ranges::find(kTypes, events[i], &decltype(kTypes)::value_type::first);
+    if (found == kTypes.end()) {
+      return Fail(ErrorCode::kInvalid, At("events", i),
+                  At("events", i) +
+                      " must be one of track, identify, page, screen, group, alias");
+    }
+    types_ |= Bit(found->second);
+  }
+  return {};
+}
+
+Status Rule::SetNames(std::vector<std::string> names) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (names[i].empty() || names[i].size() > kRuleEntryBytesMax) {
+      return Fail(ErrorCode::kInvalid, At("names", i),
+                  At("names", i) + " must have 1 to " + std::to_string(kRuleEntryBytesMax) +
+                      " bytes");
+    }
+    NamePattern pattern(names[i]);
+    if (pattern.exact()) {
+      exact_names_.insert(names[i]);
+    } else {
+      patterns_.push_back(std::move(pattern));
+    }
+  }
+  names_ = std::move(names);
+  return {};
+}
+
+Result<Rule> Rule::Compile(const RuleOptions& options, const FindSourceId& find_source) {
+  Rule rule;
+  TRY(rule.SetEvents(options.events));
+  TRY(rule.SetNames(options.names));
+  for (std::size_t i = 0; i < options.sources.size(); ++i) {
+    const auto id = find_source(options.sources[i]);
+    if (!id) {
+      return Fail(ErrorCode::kInvalid, At("sources", i),
+                  At("sources", i) + ": there is no source named \"" + options.sources[i] + "\"");
+    }
+    rule.sources_.push_back(*id);
+  }
+  std::ranges::sort(rule.sources_);
+  rule.include_historical_ = options.include_historical;
+  return rule;
+}
+
+std::string Rule::Store() const {
+  return json{{"events", TypeNames(types_)},
+              {"names", names_},
+              {"source_ids", sources_},
+              {"include_historical", include_historical_}}
+      .dump();
+}
+
+Result<Rule> Rule::Load(std::string_view stored) {
+  try {
+    const json object = json::parse(stored);
+    Rule rule;
+    TRY(rule.SetEvents(object.at("events").get<std::vector<std::string>>()));
+    TRY(rule.SetNames(object.at("names").get<std::vector<std::string>>()));
+    rule.sources_ = object.at("source_ids").get<std::vector<log::SourceId>>();
+    rule.include_historical_ = object.at("include_historical").get<bool>();
+    return rule;
+  } catch (const json::exception& e) {
+    return Fail(ErrorCode::kCorrupt, std::string("a stored rule is broken: ") + e.what());
+  }
+}
+
+bool Rule::NameMatches(std::string_view name) const {
+  if (names_.empty()) return true;
+  if (exact_names_.contains(name)) return true;
+  return std::ranges::any_of(patterns_, [&](const NamePattern& p) { return p.Matches(name); });
+}
+
+bool Rule::Matches(const log::RecordFields& fields) const {
+  if ((kinds_ & Bit(fields.kind)) == 0) return false;
+  if ((types_ & Bit(fields.type)) == 0) return false;
+  if ((fields.flags & log::kFlagHistorical) != 0 && !include_historical_) return false;
+  if (!sources_.empty() && !std::ranges::binary_search(sources_, fields.source)) return false;
+  return NameMatches(fields.name);
+}
+
+}  // namespace tributary::route
