@@ -206,6 +206,17 @@ std::optional<LaneTimeKey> ParseLaneTimeKey(Prefix prefix, std::string_view key)
 
 std::string KeptBody(std::uint32_t lane, Position at) { return LaneAt(Prefix::kKeptBody, lane, at); }
 std::string KeptBodiesOf(std::uint32_t lane) { return OfLane(Prefix::kKeptBody, lane); }
+std::string Attempt(std::uint32_t lane, Position at, std::uint8_t number) {
+  return Builder(Prefix::kAttempt).U32(lane).At(at).U8(number).Take();
+}
+std::string AttemptsOf(std::uint32_t lane) { return OfLane(Prefix::kAttempt, lane); }
+std::string AttemptsAt(std::uint32_t lane, Position at) {
+  return LaneAt(Prefix::kAttempt, lane, at);
+}
+std::optional<LaneKey> ParseAttempt(std::string_view key) {
+  if (key.empty()) return std::nullopt;
+  return ParseLaneKey(Prefix::kAttempt, key.substr(0, key.size() - 1));
+}
 std::string DeliveryBatch(std::uint32_t lane, std::uint64_t members_hash) {
   return Builder(Prefix::kDeliveryBatch).U32(lane).U64(members_hash).Take();
 }

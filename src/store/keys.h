@@ -49,6 +49,8 @@ enum class Prefix : char {
   kDeadLetterAge = 'x',      // lane u32, at_us u64, partition u32, offset u64 → bytes it occupies
   kKeptBody = 'B',           // lane u32, partition u32, offset u64 → the record, copied before
                              // retention passed it (only for waiting rows and dead letters)
+  kAttempt = 'T',            // lane u32, partition u32, offset u64, number % 256 u8 → one attempt that
+                             // failed, or ended a pair that had failed before
   kDeliveryBatch = 'G',      // lane u32, hash of members u64 → composition, stored before first sent
 
   // kDerived: written by the process runner only.
@@ -152,6 +154,10 @@ std::optional<LaneTimeKey> ParseLaneTimeKey(Prefix prefix, std::string_view key)
 
 std::string KeptBody(std::uint32_t lane, Position at);
 std::string KeptBodiesOf(std::uint32_t lane);
+std::string Attempt(std::uint32_t lane, Position at, std::uint8_t number);
+std::string AttemptsOf(std::uint32_t lane);
+std::string AttemptsAt(std::uint32_t lane, Position at);
+std::optional<LaneKey> ParseAttempt(std::string_view key);
 std::string DeliveryBatch(std::uint32_t lane, std::uint64_t members_hash);
 std::string DeliveryBatchesOf(std::uint32_t lane);
 
