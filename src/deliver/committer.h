@@ -2,16 +2,17 @@
 // batch with one sync, and tells the lanes.
 //
 // Durability: a submission's `done` is called after its batch is synced (or failed, which is final
-// for the store). Submissions of one caller are written in the order submitted.
+// for the store).
 // The gate: a submission is held back until the dedupe verdicts below its `high` marks are synced,
 // because a verdict that was only in memory may come out the other way after a crash, and an
-// outcome must not stand on it. Waiting for the gate holds back later submissions of the same
-// caller only as far as that caller waits itself: a lane has one submission under way.
+// outcome must not stand on it. Submissions that the gate holds back are overtaken by others; whoever
+// needs an order has one submission under way at a time, as a lane does.
 //
 // Threads: Submit and Post from any thread. Step() and WaitForWork() by the one committer thread,
 // started by app/ (or called in turn by a test). `done` is called on it and must not block.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -38,13 +39,15 @@ class Committer {
   };
   void Submit(Submission submission);
   // Runs `task` on the committer thread, between two commits: for reads that may block.
-  void Post(os::Task task);
+  // False when closed: it will not run.
+  bool Post(os::Task task);
 
   // Runs what is posted and writes what may be written. False when there was nothing to do.
   bool Step();
   // Blocks until there is something to do or Close(). Returns false once closed and empty.
   bool WaitForWork();
-  // Takes no more; what was taken is still written by Step(). Thread-safe.
+  // Takes no more; what was taken is still written by Step(), except what the gate holds back: that
+  // fails with kUnavailable. Thread-safe.
   void Close();
   // Wakes the thread: verdicts moved. Thread-safe, cheap.
   void Wake();
@@ -56,9 +59,12 @@ class Committer {
 
   store::Store& store_;
   log::Verdicts* verdicts_;
+  std::vector<Submission> held_;       // committer thread only: the gate is shut for them
+  std::atomic<bool> any_held_{false};
+
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<Submission> waiting_;
+  std::vector<Submission> incoming_;
   std::vector<os::Task> tasks_;
   bool moved_ = false;  // something may have changed since the last Step()
   bool closed_ = false;

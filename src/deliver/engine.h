@@ -2,8 +2,8 @@
 // an event.
 //
 // Threads. Every public function may be called from any thread and never blocks on the disk, except
-// Open() (start only). A completion (`done`) is called exactly once, on the committer thread: it
-// must only post to the caller's own loop. When Close() was called, what is still open is answered
+// Open() (start only). A completion (`done`) is called exactly once, on the committer thread (or, while
+// closing, on any): it must only post to the caller's own loop. After Close() everything is answered
 // kUnavailable.
 //
 // Durability. A change is durable, and in force for every event whose append is called after the
@@ -125,11 +125,12 @@ class Engine {
   virtual ~Engine() = default;
   virtual void Start() = 0;
 
-  // The thread that writes outcomes and answers changes: `while (c.Step()) …` (committer.h).
+  // The thread that writes outcomes and answers changes runs it:
+  // `while (c.WaitForWork()) while (c.Step()) {}`; it ends after Close() is done.
   virtual Committer& committer() = 0;
 
   // No new attempts; waits for those in flight at most until `deadline` (monotonic), writes what
-  // ended, then calls `done`. What is still in flight is cancelled and sent again after restart.
+  // ended, then calls `done` (on a loop) and closes the committer. What is still in flight is cancelled and sent again after restart.
   virtual void Close(MonoNanos deadline, std::move_only_function<void()> done) = 0;
 
   // ---- Destinations: each answers with the destination's JSON, redacted. ----

@@ -40,7 +40,7 @@ class HttpDestination : public Destination {
   const DestinationContext& context() const { return context_; }
 
  private:
-  void Finish(std::uint64_t attempt, const http::ClientResponse& response);
+  void Finish(std::uint64_t attempt, Outcome outcome);
 
   struct Pending {
     http::Client::Id request = 0;
@@ -49,6 +49,7 @@ class HttpDestination : public Destination {
   DestinationContext context_;
   std::unordered_map<std::uint64_t, Pending> pending_;
   std::uint64_t next_ = 1;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();  // asked by posted tasks
 };
 
 // Headers that a user may not set (downstream-dispatch.md, section 6): framing, hop-by-hop and

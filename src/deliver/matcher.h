@@ -28,10 +28,14 @@ class MatcherFactory {
   virtual ~MatcherFactory() = default;
   // Their declarations, for validation and the reference page.
   virtual const std::vector<config::OptionSpec>& specs() const = 0;
-  // From an object that has only those fields to the form that is stored with the revision: names
-  // of sources are resolved to ids, so that renaming a source does not change what was matched.
-  // kInvalid names the field.
-  virtual Result<std::string> Compile(const nlohmann::json& fields) const = 0;
+  struct Compiled {
+    std::string fields;  // the same fields with defaults filled in, a JSON object: what is shown
+    // What is stored with the revision: names of sources are resolved to ids, so that renaming a
+    // source does not change what was matched.
+    std::string stored;
+  };
+  // From an object that has only those fields. kInvalid names the field.
+  virtual Result<Compiled> Compile(const nlohmann::json& fields) const = 0;
   // From the stored form. kCorrupt when it is none.
   virtual Result<std::shared_ptr<const Matcher>> Load(std::string_view compiled) const = 0;
 };

@@ -1,4 +1,5 @@
-// Joins route/ (what a rule says) to deliver/ (when it counts): app/ gives the result to the engine.
+// Joins route/ (what a rule says) to deliver/ (when it counts): app/ gives the result to the
+// engine.
 #pragma once
 
 #include <functional>

@@ -1,0 +1,174 @@
+#include <nlohmann/json.hpp>
+
+#include "base/check.h"
+#include "base/logging.h"
+#include "deliver/engine_impl.h"
+
+namespace tributary::deliver {
+
+namespace keys = store::keys;
+
+void Waker::Wake() {
+  const std::lock_guard lock(mutex);
+  if (committer == nullptr) return;
+  committer->Wake();
+  for (const auto& state : loops) {
+    // One task per loop, however many records came.
+    if (state->wake_posted.exchange(true)) continue;
+    state->loop.executor->Post([state] {
+      state->wake_posted.store(false);
+      // A lane may be removed by what its pump does, never by another lane's.
+      for (std::size_t i = 0; i < state->lanes.size(); ++i) {
+        const std::shared_ptr<Lane> lane = state->lanes[i];
+        lane->Pump();
+      }
+    });
+  }
+}
+
+Result<std::unique_ptr<Engine>> Engine::Open(EngineWorld world, EngineOptions options) {
+  CHECK(!world.loops.empty());
+  auto engine = std::make_unique<EngineImpl>(std::move(world), std::move(options));
+  TRY(engine->Load());
+  return engine;
+}
+
+EngineImpl::EngineImpl(EngineWorld world, EngineOptions options)
+    : world_(std::move(world)),
+      options_(std::move(options)),
+      reader_(*world_.matchers, CheckContext{.egress = world_.egress}),
+      committer_(*world_.store, world_.verdicts) {
+  for (const Loop& loop : world_.loops) {
+    loops_.push_back(std::make_shared<LoopState>(loop, *world_.log, *world_.verdicts));
+  }
+}
+
+EngineImpl::~EngineImpl() {
+  {
+    const std::lock_guard lock(waker_->mutex);
+    waker_->loops.clear();
+    waker_->committer = nullptr;
+  }
+  for (const auto& [name, entry] : by_name_) {
+    for (const std::uint64_t gauge : entry->gauges) world_.metrics->RemoveGauge(gauge);
+    world_.log->RemoveHolder(entry->lane.get());
+  }
+  for (const auto& state : loops_) state->lanes.clear();
+}
+
+LaneWorld EngineImpl::LaneWorldOf(LoopState& loop) const {
+  return {.log = world_.log,
+          .verdicts = world_.verdicts,
+          .store = world_.store,
+          .committer = const_cast<Committer*>(&committer_),
+          .windows = &loop.windows,
+          .loop = loop.loop.executor,
+          .clock = world_.clock,
+          .random = world_.random,
+          .commit_interval_ns = options_.commit_interval_ns,
+          .waiting_rows_max = options_.waiting_rows_max};
+}
+
+std::shared_ptr<LoopState> EngineImpl::NextLoop() {
+  return loops_[next_loop_++ % loops_.size()];
+}
+
+Result<std::shared_ptr<const Matcher>> EngineImpl::MatcherOf(const Spec& spec) const {
+  if (!spec.lane.enabled) return nullptr;
+  return world_.matchers->Load(spec.rule.stored);
+}
+
+Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revision,
+                                            const std::shared_ptr<LoopState>& loop) const {
+  const DestinationContext context{.loop = loop->loop.executor,
+                                   .client = loop->loop.client,
+                                   .blocking = world_.blocking,
+                                   .fs = world_.fs,
+                                   .clock = world_.clock,
+                                   .name = spec.lane.name,
+                                   .files_root = options_.files_root,
+                                   .user_agent = options_.user_agent,
+                                   .timeout_ns = spec.lane.timeout_ns};
+  return LaneSettings{.revision = revision,
+                      .enabled = spec.lane.enabled,
+                      .concurrency = spec.lane.concurrency,
+                      .rate_limit = spec.lane.rate_limit,
+                      .schedule = spec.lane.retry.schedule,
+                      .destination = spec.type->make(spec.options.get(), context)};
+}
+
+void EngineImpl::Start() {
+  {
+    const std::lock_guard lock(waker_->mutex);
+    waker_->loops = loops_;
+    waker_->committer = &committer_;
+  }
+  world_.verdicts->OnProgress([waker = waker_] { waker->Wake(); });
+  const std::lock_guard lock(mutex_);
+  started_ = true;
+  for (const auto& [name, entry] : by_name_) {
+    entry->loop->loop.executor->Post([loop = entry->loop, lane = entry->lane] {
+      loop->lanes.push_back(lane);
+      lane->Start();
+    });
+  }
+}
+
+void EngineImpl::Close(MonoNanos deadline, std::move_only_function<void()> done) {
+  std::deque<Change> refused;
+  std::vector<EntryPtr> entries;
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+    refused.swap(changes_);
+    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
+  }
+  for (Change& change : refused) {
+    change(Fail(ErrorCode::kUnavailable, "delivery is shutting down"), [] {});
+  }
+  struct Closing {
+    std::atomic<std::size_t> left;
+    std::move_only_function<void()> done;
+  };
+  auto closing = std::make_shared<Closing>(entries.size() + 1, std::move(done));
+  const auto one_less = [this, closing] {
+    if (closing->left.fetch_sub(1) != 1) return;
+    committer_.Close();
+    closing->done();
+  };
+  for (const EntryPtr& entry : entries) {
+    entry->loop->loop.executor->Post(
+        [lane = entry->lane, deadline, one_less] { lane->Drain(deadline, one_less); });
+  }
+  loops_.front()->loop.executor->Post(one_less);
+}
+
+void EngineImpl::AddGauges(Entry& entry) {
+  if (world_.metrics == nullptr) return;
+  const auto add = [&](const char* name, const char* help, auto member) {
+    entry.gauges.push_back(world_.metrics->AddGauge(
+        name, help, {{"destination", entry.spec.lane.name}},
+        [lane = std::weak_ptr<Lane>(entry.lane), member] {
+          const auto alive = lane.lock();
+          return alive ? static_cast<double>(alive->stats().*member) : 0;
+        }));
+  };
+  add("tributary_delivery_delivered_total", "Events delivered.", &LaneStats::delivered);
+  add("tributary_delivery_filtered_total", "Events its rule did not want.", &LaneStats::filtered);
+  add("tributary_delivery_dead_lettered_total", "Events given up.", &LaneStats::dead_lettered);
+  add("tributary_delivery_dropped_total", "Events lost by a named rule.", &LaneStats::dropped);
+  add("tributary_delivery_retrying", "Events that wait for another attempt.", &LaneStats::retrying);
+  add("tributary_delivery_in_flight", "Attempts under way.", &LaneStats::in_flight);
+  add("tributary_delivery_lag_records", "Records not looked at yet.", &LaneStats::lag);
+}
+
+std::vector<std::pair<std::string, bool>> Engine::Responses(const std::vector<PairTrace>& pairs) {
+  std::vector<std::pair<std::string, bool>> out;
+  for (const PairTrace& pair : pairs) {
+    if (pair.state == PairState::kFiltered) continue;
+    out.emplace_back(pair.destination, pair.state == PairState::kDelivered);
+  }
+  return out;
+}
+
+}  // namespace tributary::deliver

@@ -1,0 +1,415 @@
+// Changes of destinations. Order of every one: checked, in force on the lane's loop, durable,
+// answered; so an event accepted after the answer is treated by the new state, also after a crash.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/check.h"
+#include "base/logging.h"
+#include "deliver/engine_impl.h"
+
+namespace tributary::deliver {
+
+using nlohmann::json;
+using store::Family;
+namespace keys = store::keys;
+
+namespace {
+
+constexpr char kVersion = 1;
+constexpr std::string_view kNextId = "next_destination_id";
+
+std::unexpected<Error> ShuttingDown() {
+  return Fail(ErrorCode::kUnavailable, "delivery is shutting down");
+}
+
+std::string IdBytes(std::uint32_t id) {
+  return {static_cast<char>(id), static_cast<char>(id >> 8), static_cast<char>(id >> 16),
+          static_cast<char>(id >> 24)};
+}
+
+// Drops what only a Replace tells.
+Engine::Done<Engine::Replaced> OnlyJson(Engine::Done<std::string> done) {
+  return [done = std::move(done)](Result<Engine::Replaced> result) mutable {
+    if (result) {
+      done(std::move(result->json));
+    } else {
+      done(std::unexpected(std::move(result).error()));
+    }
+  };
+}
+
+}  // namespace
+
+// ---- One at a time ----
+
+void EngineImpl::Enqueue(Change change) {
+  bool refused = false;
+  {
+    const std::lock_guard lock(mutex_);
+    refused = closing_;
+    if (!refused) changes_.push_back(std::move(change));
+    if (!refused && changing_) return;
+    changing_ = changing_ || !refused;
+  }
+  if (refused) {
+    change(ShuttingDown(), [] {});
+  } else {
+    RunNext();
+  }
+}
+
+void EngineImpl::RunNext() {
+  Change change;
+  {
+    const std::lock_guard lock(mutex_);
+    if (changes_.empty()) {
+      changing_ = false;
+      return;
+    }
+    change = std::move(changes_.front());
+    changes_.pop_front();
+  }
+  OnCommitter([this, change = std::move(change)](const Status& go) mutable {
+    change(go, [this] { RunNext(); });
+  });
+}
+
+// Runs the task on the committer thread, or at once with kUnavailable when that is closed.
+void EngineImpl::OnCommitter(std::move_only_function<void(const Status&)> task) {
+  auto shared = std::make_shared<decltype(task)>(std::move(task));
+  if (!committer_.Post([shared] { (*shared)({}); })) (*shared)(ShuttingDown());
+}
+
+// ---- Create ----
+
+void EngineImpl::Create(std::string json_text, Done<std::string> done) {
+  Enqueue([this, json_text = std::move(json_text), done = OnlyJson(std::move(done))](
+              const Status& go, Finish finish) mutable {
+    if (!go) {
+      done(std::unexpected(go.error()));
+      finish();
+      return;
+    }
+    CreateNow(json_text, std::move(done), std::move(finish));
+  });
+}
+
+Result<std::vector<log::Offset>> EngineImpl::StartOffsets(const std::string& start) const {
+  std::vector<log::Offset> offsets;
+  for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
+    if (start == "now") {
+      offsets.push_back(world_.log->assigned(p));
+    } else if (start == "earliest") {
+      offsets.push_back(world_.log->first(p));
+    } else {
+      TRY_ASSIGN(const log::Offset at, world_.log->OffsetAtTime(p, ParseIso8601(start).value_or(0)));
+      offsets.push_back(at);
+    }
+  }
+  return offsets;
+}
+
+std::string EngineImpl::EncodeDestination(const Entry& entry, const Spec& spec,
+                                          std::uint32_t revision) const {
+  return kVersion + json{{"spec", reader_.Write(spec, false)},
+                         {"rule", spec.rule.stored},
+                         {"revision", revision},
+                         {"declared", entry.declared}}
+                        .dump();
+}
+
+std::string EngineImpl::EncodeRevision(const Spec& spec,
+                                       const std::vector<log::Offset>& from) const {
+  return kVersion + json{{"from", from},
+                         {"rule", spec.rule.stored},
+                         {"enabled", spec.lane.enabled},
+                         {"at_us", world_.clock->Now()}}
+                        .dump();
+}
+
+Result<EngineImpl::Birth> EngineImpl::MakeBirth(Spec spec, bool declared) {
+  TRY_ASSIGN(const std::vector<log::Offset> from, StartOffsets(spec.lane.start));
+  TRY_ASSIGN(auto matcher, MatcherOf(spec));
+  Birth birth;
+  birth.entry = std::make_shared<Entry>();
+  Entry& entry = *birth.entry;
+  entry.id = next_id_;
+  entry.declared = entry.listed = declared;
+  entry.spec = std::move(spec);
+  birth.state.id = entry.id;
+  birth.state.name = entry.spec.lane.name;
+  birth.state.rules.Add({.revision = 1, .from = from, .matcher = std::move(matcher)});
+  const auto put = [&](std::string key, std::string value) {
+    birth.batch.Put(Family::kOwned, std::move(key), std::move(value));
+  };
+  put(keys::Meta(kNextId), IdBytes(next_id_ + 1));
+  put(keys::Destination(entry.id), EncodeDestination(entry, entry.spec, 1));
+  put(keys::DestinationName(birth.state.name), IdBytes(entry.id));
+  put(keys::Revision(entry.id, 1), EncodeRevision(entry.spec, from));
+  put(keys::Lane(entry.id), EncodeLane(birth.state.status));
+  for (log::Partition p = 0; p < from.size(); ++p) {
+    birth.state.ledger.cursors.push_back({.cursor = from[p], .start = from[p]});
+    put(keys::Cursor(entry.id, p), EncodeCursor(birth.state.ledger.cursors.back()));
+  }
+  ++next_id_;
+  return birth;
+}
+
+void EngineImpl::CreateNow(const std::string& json_text, Answer done, Finish finish) {
+  const auto refuse = [&](Error error) {
+    done(std::unexpected(std::move(error)));
+    finish();
+  };
+  auto spec = reader_.Create(json_text);
+  if (!spec) return refuse(spec.error());
+  {
+    const std::lock_guard lock(mutex_);
+    if (by_name_.contains(spec->lane.name)) {
+      return refuse({ErrorCode::kConflict, "name",
+                     "there is a destination named \"" + spec->lane.name + "\" already"});
+    }
+    if (by_name_.size() >= kDestinationsMax) {
+      return refuse({ErrorCode::kExhausted, "there are 10000 destinations already, the most"});
+    }
+  }
+  auto birth = MakeBirth(std::move(*spec), false);
+  if (!birth) return refuse(birth.error());
+  committer_.Submit(
+      {.batch = std::move(birth->batch),
+       .high = {},
+       .done = [this, entry = birth->entry, state = std::move(birth->state),
+                done = std::move(done),
+                finish = std::move(finish)](const Status& status) mutable {
+         if (status) {
+           Install(entry, std::move(state));
+           LogInfo("destination_created", {{"destination", entry->spec.lane.name},
+                                           {"type", entry->spec.lane.type}});
+           done(Replaced{.json = JsonOf(*entry), .created = true});
+         } else {
+           done(std::unexpected(status.error()));
+         }
+         finish();
+       }});
+}
+
+void EngineImpl::Install(EntryPtr entry, LaneState state) {
+  entry->loop = NextLoop();
+  auto settings = SettingsOf(entry->spec, entry->revision, entry->loop);
+  CHECK(settings.has_value());
+  entry->lane = std::make_shared<Lane>(LaneWorldOf(*entry->loop), std::move(state),
+                                       std::move(*settings));
+  AddGauges(*entry);
+  world_.log->AddHolder(entry->lane);
+  const std::lock_guard lock(mutex_);
+  by_name_[entry->spec.lane.name] = entry;
+  if (!started_) return;
+  entry->loop->loop.executor->Post([loop = entry->loop, lane = entry->lane] {
+    loop->lanes.push_back(lane);
+    lane->Start();
+  });
+}
+
+// ---- Replace and patch ----
+
+void EngineImpl::Replace(std::string name, std::string json_text, bool create,
+                         Done<Replaced> done) {
+  Enqueue([this, name = std::move(name), json_text = std::move(json_text), create,
+           done = std::move(done)](const Status& go, Finish finish) mutable {
+    if (!go) {
+      done(std::unexpected(go.error()));
+      finish();
+      return;
+    }
+    if (create && Find(name) == nullptr) {
+      json object = json::parse(json_text, nullptr, false);
+      const bool other = object.is_object() && object.contains("name") && object["name"] != name;
+      if (other) {
+        done(Fail(ErrorCode::kInvalid, "name", "name must be the one in the path"));
+        finish();
+        return;
+      }
+      // Broken text is left to the reader, which says where it is broken.
+      if (object.is_object() && !object.contains("name")) {
+        object["name"] = name;
+        json_text = object.dump();
+      }
+      CreateNow(json_text, std::move(done), std::move(finish));
+      return;
+    }
+    ChangeNow(
+        name, [this, json_text](const Spec& old) { return reader_.Replace(old, json_text); },
+        std::move(done), std::move(finish));
+  });
+}
+
+void EngineImpl::Patch(std::string name, std::string json_text, Done<std::string> done) {
+  Enqueue([this, name = std::move(name), json_text = std::move(json_text),
+           done = OnlyJson(std::move(done))](const Status& go, Finish finish) mutable {
+    if (!go) {
+      done(std::unexpected(go.error()));
+      finish();
+      return;
+    }
+    ChangeNow(
+        name, [this, json_text](const Spec& old) { return reader_.Patch(old, json_text); },
+        std::move(done), std::move(finish));
+  });
+}
+
+void EngineImpl::ChangeNow(const std::string& name, MakeSpec make, Answer done, Finish finish) {
+  auto entry = FindForChange(name);
+  Result<Spec> spec = entry ? make((*entry)->spec) : std::unexpected(entry.error());
+  if (!spec) {
+    done(std::unexpected(spec.error()));
+    finish();
+    return;
+  }
+  ApplyOnLoop(*entry, std::move(*spec), std::move(done), std::move(finish));
+}
+
+void EngineImpl::ApplyOnLoop(EntryPtr entry, Spec spec, Answer done, Finish finish) {
+  const std::uint32_t revision = entry->revision + 1;
+  const bool same_rule = spec.rule.stored == entry->spec.rule.stored &&
+                         spec.lane.enabled == entry->spec.lane.enabled;
+  auto matcher = MatcherOf(spec);
+  auto settings = SettingsOf(spec, revision, entry->loop);
+  CHECK(matcher.has_value() && settings.has_value());
+  std::optional<Lane::NewRule> rule;
+  if (!same_rule) rule = Lane::NewRule{std::move(*matcher)};
+  auto changes = [this, entry, spec, revision, same_rule](const std::vector<log::Offset>& from) {
+    store::Batch batch;
+    batch.Put(Family::kOwned, keys::Destination(entry->id),
+              EncodeDestination(*entry, spec, revision));
+    if (!same_rule) {
+      batch.Put(Family::kOwned, keys::Revision(entry->id, revision), EncodeRevision(spec, from));
+    }
+    return batch;
+  };
+  os::Executor* loop = entry->loop->loop.executor;
+  loop->Post([this, entry, rule = std::move(rule), settings = std::move(*settings),
+              changes = std::move(changes), spec, done = std::move(done),
+              finish = std::move(finish)]() mutable {
+    Lane& lane = *entry->lane;
+    lane.Change(std::move(rule), std::move(settings), std::move(changes),
+                [this, entry, spec = std::move(spec), done = std::move(done),
+                 finish = std::move(finish)](const Status& status) mutable {
+                  Changed(entry, std::move(spec), status, std::move(done), std::move(finish));
+                });
+  });
+}
+
+void EngineImpl::Changed(const EntryPtr& entry, Spec spec, const Status& status, Answer done,
+                         Finish finish) {
+  OnCommitter([this, entry, spec = std::move(spec), status, done = std::move(done),
+               finish = std::move(finish)](const Status& go) mutable {
+    if (!status || !go) {
+      done(std::unexpected(status ? go.error() : status.error()));
+    } else {
+      {
+        const std::lock_guard lock(mutex_);
+        entry->spec = std::move(spec);
+        ++entry->revision;
+      }
+      done(Replaced{.json = JsonOf(*entry), .created = false});
+    }
+    finish();
+  });
+}
+
+// ---- Pause, resume, delete ----
+
+void EngineImpl::Pause(std::string name, Done<std::string> done) {
+  SetStatus(std::move(name), LaneStatus::kPaused, "paused by the control API", std::move(done));
+}
+
+void EngineImpl::Resume(std::string name, Done<std::string> done) {
+  SetStatus(std::move(name), LaneStatus::kActive, "", std::move(done));
+}
+
+void EngineImpl::SetStatus(std::string name, LaneStatus status, std::string reason,
+                           Done<std::string> done) {
+  Enqueue([this, name = std::move(name), status, reason = std::move(reason),
+           done = std::move(done)](const Status& go, Finish finish) mutable {
+    const EntryPtr entry = go ? Find(name) : nullptr;
+    if (entry == nullptr) {
+      done(go ? Get(name) : std::unexpected(go.error()));
+      finish();
+      return;
+    }
+    StoredLane stored{.status = status, .at_us = world_.clock->Now(), .reason = std::move(reason)};
+    entry->loop->loop.executor->Post([this, entry, stored = std::move(stored),
+                                      done = std::move(done),
+                                      finish = std::move(finish)]() mutable {
+      entry->lane->SetStatus(
+          std::move(stored), [this, entry, done = std::move(done),
+                              finish = std::move(finish)](const Status& written) mutable {
+            StatusChanged(entry, written, std::move(done), std::move(finish));
+          });
+    });
+  });
+}
+
+void EngineImpl::StatusChanged(const EntryPtr& entry, const Status& written,
+                               Done<std::string> done, Finish finish) {
+  OnCommitter([this, entry, written, done = std::move(done),
+               finish = std::move(finish)](const Status& go) mutable {
+    if (!written || !go) {
+      done(std::unexpected(written ? go.error() : written.error()));
+    } else {
+      done(JsonOf(*entry));
+    }
+    finish();
+  });
+}
+
+void EngineImpl::Delete(std::string name, Done<void> done) {
+  Enqueue([this, name = std::move(name), done = std::move(done)](const Status& go,
+                                                                 Finish finish) mutable {
+    if (!go) {
+      done(std::unexpected(go.error()));
+      finish();
+      return;
+    }
+    DeleteNow(name, std::move(done), std::move(finish));
+  });
+}
+
+void EngineImpl::DeleteNow(const std::string& name, Done<void> done, Finish finish) {
+  auto found = FindForChange(name);
+  if (!found) {
+    done(std::unexpected(found.error()));
+    finish();
+    return;
+  }
+  const EntryPtr entry = *found;
+  store::Batch batch;
+  batch.Delete(Family::kOwned, keys::Destination(entry->id));
+  batch.Delete(Family::kOwned, keys::DestinationName(name));
+  entry->loop->loop.executor->Post([this, entry, batch = std::move(batch), done = std::move(done),
+                                    finish = std::move(finish)]() mutable {
+    std::erase(entry->loop->lanes, entry->lane);
+    entry->lane->Retire(std::move(batch), [this, entry, done = std::move(done),
+                                           finish = std::move(finish)](const Status& s) mutable {
+      OnCommitter([this, entry, status = s, done = std::move(done),
+                   finish = std::move(finish)](const Status&) mutable {
+        if (status) {
+          LogInfo("destination_deleted", {{"destination", entry->spec.lane.name}});
+          Uninstall(entry);
+        }
+        done(status);
+        finish();
+      });
+    });
+  });
+}
+
+void EngineImpl::Uninstall(const EntryPtr& entry) {
+  if (world_.metrics != nullptr) {
+    for (const std::uint64_t gauge : entry->gauges) world_.metrics->RemoveGauge(gauge);
+  }
+  world_.log->RemoveHolder(entry->lane.get());
+  const std::lock_guard lock(mutex_);
+  by_name_.erase(entry->spec.lane.name);
+}
+
+}  // namespace tributary::deliver

@@ -1,0 +1,155 @@
+// The engine's rooms; outsiders see engine.h only.
+//
+// Changes are made one at a time: each is a small chain of steps (read the request and write on the
+// committer thread, take effect on the lane's loop) and the next begins when the last has answered.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "deliver/engine.h"
+#include "deliver/lane.h"
+#include "deliver/spec.h"
+
+namespace tributary::deliver {
+
+// What one loop has. `lanes` is touched on its thread only.
+struct LoopState {
+  LoopState(Loop the_loop, log::Log& log, const log::Verdicts& verdicts)
+      : loop(the_loop), windows(log, verdicts) {}
+  Loop loop;
+  WindowCache windows;
+  std::vector<std::shared_ptr<Lane>> lanes;
+  std::atomic<bool> wake_posted{false};
+};
+
+// What the verdicts call; may outlive the engine.
+struct Waker {
+  std::mutex mutex;
+  std::vector<std::shared_ptr<LoopState>> loops;  // empty once the engine is gone
+  Committer* committer = nullptr;
+  void Wake();
+};
+
+// A destination as it is now. Guarded by the engine's mutex, except id and lane.
+struct Entry {
+  DestinationId id = 0;
+  Spec spec;
+  std::uint32_t revision = 1;
+  bool declared = false;  // made by the configuration
+  bool listed = false;    // and still in it
+  std::shared_ptr<LoopState> loop;
+  std::shared_ptr<Lane> lane;
+  std::vector<std::uint64_t> gauges;
+};
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(EngineWorld world, EngineOptions options);
+  ~EngineImpl() override;
+  Status Load();  // engine_load.cc
+
+  void Start() override;
+  Committer& committer() override { return committer_; }
+  void Close(MonoNanos deadline, std::move_only_function<void()> done) override;
+
+  void Create(std::string json, Done<std::string> done) override;
+  void Replace(std::string name, std::string json, bool create, Done<Replaced> done) override;
+  void Patch(std::string name, std::string json, Done<std::string> done) override;
+  void Delete(std::string name, Done<void> done) override;
+  void Pause(std::string name, Done<std::string> done) override;
+  void Resume(std::string name, Done<std::string> done) override;
+
+  Result<std::string> Get(std::string_view name) const override;
+  Result<Page> List(std::string_view cursor, std::size_t limit) const override;
+  Result<LaneStats> Stats(std::string_view name) const override;
+  void Trace(log::Partition partition, log::Offset offset,
+             Done<std::vector<PairTrace>> done) override;
+
+ private:
+  using EntryPtr = std::shared_ptr<Entry>;
+  using Finish = std::move_only_function<void()>;  // the change is over: the next may begin
+  // Called with success on the committer thread when its turn has come, or with why it has not.
+  using Change = std::move_only_function<void(const Status& go, Finish finish)>;
+  using Answer = Done<Replaced>;
+  struct Tracing;
+
+  // engine_load.cc
+  Status LoadDestination(DestinationId id, std::string_view value);
+  Result<LaneState> LoadLane(DestinationId id, store::Batch& repairs);
+  Status LoadRules(DestinationId id, RuleHistory& rules, store::Batch& repairs);
+  Status LoadRows(DestinationId id, LaneState& state, store::Batch& repairs);
+  Status LoadTombstones();
+  Status ApplyDeclared(const std::string& json);
+  Status UpdateDeclared(Entry& entry, Spec spec);
+  Status Reload(DestinationId id);
+  Status PauseUnlisted();
+
+  // engine_changes.cc
+  void Enqueue(Change change);
+  void RunNext();
+  void CreateNow(const std::string& json, Answer done, Finish finish);
+  void Install(EntryPtr entry, LaneState state);
+  using MakeSpec = std::move_only_function<Result<Spec>(const Spec& old)>;
+  void ChangeNow(const std::string& name, MakeSpec make, Answer done, Finish finish);
+  void ApplyOnLoop(EntryPtr entry, Spec spec, Answer done, Finish finish);
+  void Changed(const EntryPtr& entry, Spec spec, const Status& status, Answer done, Finish finish);
+  void StatusChanged(const EntryPtr& entry, const Status& written, Done<std::string> done,
+                     Finish finish);
+  void DeleteNow(const std::string& name, Done<void> done, Finish finish);
+  void Uninstall(const EntryPtr& entry);
+  void SetStatus(std::string name, LaneStatus status, std::string reason, Done<std::string> done);
+  void OnCommitter(std::move_only_function<void(const Status&)> task);
+
+  // What a new destination is made of: id, rows, the lane's state.
+  struct Birth {
+    EntryPtr entry;
+    LaneState state;
+    store::Batch batch;
+  };
+  Result<Birth> MakeBirth(Spec spec, bool declared);
+  Result<std::vector<log::Offset>> StartOffsets(const std::string& start) const;
+  Result<LaneSettings> SettingsOf(const Spec& spec, std::uint32_t revision,
+                                  const std::shared_ptr<LoopState>& loop) const;
+  Result<std::shared_ptr<const Matcher>> MatcherOf(const Spec& spec) const;
+  std::string EncodeDestination(const Entry& entry, const Spec& spec,
+                                std::uint32_t revision) const;
+  std::string EncodeRevision(const Spec& spec, const std::vector<log::Offset>& from) const;
+  LaneWorld LaneWorldOf(LoopState& loop) const;
+  std::shared_ptr<LoopState> NextLoop();
+  void AddGauges(Entry& entry);
+
+  // engine_view.cc
+  EntryPtr Find(std::string_view name) const;
+  Result<EntryPtr> FindForChange(std::string_view name) const;
+  std::string JsonOf(const Entry& entry) const;  // takes the mutex
+  std::string JsonLocked(const Entry& entry) const;
+
+  // engine_trace.cc
+  void StartTrace(std::shared_ptr<Tracing> tracing);
+  void FinishTrace(Tracing& tracing);
+  Result<PairTrace> ReadPair(const Tracing& tracing, std::size_t i) const;
+
+  EngineWorld world_;
+  EngineOptions options_;
+  SpecReader reader_;
+  Committer committer_;
+  std::vector<std::shared_ptr<LoopState>> loops_;
+  std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
+  std::size_t next_loop_ = 0;
+  std::uint32_t next_id_ = 1;  // committer thread (or Load)
+
+  mutable std::mutex mutex_;
+  std::map<std::string, EntryPtr, std::less<>> by_name_;
+  std::deque<Change> changes_;
+  bool changing_ = false;
+  bool closing_ = false;
+  bool started_ = false;
+};
+
+}  // namespace tributary::deliver

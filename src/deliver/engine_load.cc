@@ -1,0 +1,273 @@
+// What the engine reads at start: destinations, their rules, cursors and rows; and what it repairs.
+//
+// A cursor or a rule can lie past the end of the log: it was taken at an offset that had been given
+// out but was not yet durable when the power went. Offsets past the end will be given out again, to
+// other records, so such positions are moved back to the end before anything is appended.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/bytes.h"
+#include "base/logging.h"
+#include "deliver/engine_impl.h"
+
+namespace tributary::deliver {
+
+using nlohmann::json;
+using store::Family;
+using store::Visit;
+namespace keys = store::keys;
+
+namespace {
+
+constexpr char kVersion = 1;
+constexpr std::string_view kUnlisted = "no longer in the configuration";
+
+Error Broken(std::string_view what) {
+  return {ErrorCode::kCorrupt, "a stored " + std::string(what) + " is broken"};
+}
+
+Result<json> ParseStored(std::string_view value, std::string_view what) {
+  if (value.empty() || value.front() != kVersion) return Fail(Broken(what));
+  json object = json::parse(value.substr(1), nullptr, false);
+  if (!object.is_object()) return Fail(Broken(what));
+  return object;
+}
+
+// Scans and stops at the first error of the visitor.
+Status ScanAll(const store::Store& store, const std::string& prefix,
+               const std::function<Status(std::string_view key, std::string_view value)>& visit) {
+  Status first_error;
+  TRY(store.ScanPrefix(Family::kOwned, prefix, [&](std::string_view key, std::string_view value) {
+    first_error = visit(key, value);
+    return first_error ? Visit::kContinue : Visit::kStop;
+  }));
+  return first_error;
+}
+
+}  // namespace
+
+Status EngineImpl::Load() {
+  TRY_ASSIGN(const auto next, world_.store->Get(Family::kOwned, keys::Meta("next_destination_id")));
+  if (next && next->size() == 4) next_id_ = LoadLe<std::uint32_t>(next->data());
+  TRY(ScanAll(*world_.store, keys::AllDestinations(),
+              [&](std::string_view key, std::string_view value) -> Status {
+                const auto id = keys::ParseDestination(key);
+                if (!id) return Fail(Broken("destination key"));
+                return LoadDestination(*id, value);
+              }));
+  TRY(LoadTombstones());
+  for (const std::string& declared : options_.declared) TRY(ApplyDeclared(declared));
+  return PauseUnlisted();
+}
+
+Status EngineImpl::LoadDestination(DestinationId id, std::string_view value) {
+  TRY_ASSIGN(const json stored, ParseStored(value, "destination"));
+  auto entry = std::make_shared<Entry>();
+  entry->id = id;
+  auto spec = reader_.Load(stored.value("spec", json::object()), stored.value("rule", ""));
+  if (!spec) return Fail(spec.error().With("destination " + std::to_string(id)));
+  entry->spec = std::move(*spec);
+  entry->revision = stored.value("revision", 1U);
+  entry->declared = stored.value("declared", false);
+  store::Batch repairs;
+  TRY_ASSIGN(LaneState state, LoadLane(id, repairs));
+  state.name = entry->spec.lane.name;
+  if (!repairs.empty()) TRY(world_.store->Write(repairs, store::Sync::kYes));
+  Install(entry, std::move(state));
+  return {};
+}
+
+Result<LaneState> EngineImpl::LoadLane(DestinationId id, store::Batch& repairs) {
+  LaneState state;
+  state.id = id;
+  TRY_ASSIGN(const auto status, world_.store->Get(Family::kOwned, keys::Lane(id)));
+  if (!status) return Fail(Broken("lane"));
+  TRY_ASSIGN(state.status, DecodeLane(*status));
+  TRY(LoadRules(id, state.rules, repairs));
+  for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
+    TRY_ASSIGN(const auto value, world_.store->Get(Family::kOwned, keys::Cursor(id, p)));
+    if (!value) return Fail(Broken("cursor"));
+    TRY_ASSIGN(StoredCursor cursor, DecodeCursor(*value));
+    const log::Offset end = world_.log->committed(p);
+    if (cursor.cursor > end || cursor.start > end) {
+      cursor.cursor = std::min(cursor.cursor, end);
+      cursor.start = std::min(cursor.start, end);
+      repairs.Put(Family::kOwned, keys::Cursor(id, p), EncodeCursor(cursor));
+    }
+    state.ledger.cursors.push_back(std::move(cursor));
+  }
+  TRY(LoadRows(id, state, repairs));
+  return state;
+}
+
+Status EngineImpl::LoadRules(DestinationId id, RuleHistory& rules, store::Batch& repairs) {
+  return ScanAll(
+      *world_.store, keys::RevisionsOf(id),
+      [&](std::string_view key, std::string_view value) -> Status {
+        TRY_ASSIGN(json stored, ParseStored(value, "revision"));
+        const auto number = keys::ParseRevision(key);
+        if (!number || !stored.contains("from") || !stored.contains("rule")) {
+          return Fail(Broken("revision"));
+        }
+        RuleEntry entry{.revision = number->revision,
+                        .from = stored["from"].get<std::vector<log::Offset>>(),
+                        .matcher = nullptr};
+        if (entry.from.size() != world_.log->partitions()) return Fail(Broken("revision"));
+        bool moved = false;
+        for (log::Partition p = 0; p < entry.from.size(); ++p) {
+          const log::Offset end = world_.log->committed(p);
+          moved = moved || entry.from[p] > end;
+          entry.from[p] = std::min(entry.from[p], end);
+        }
+        if (moved) {
+          stored["from"] = entry.from;
+          repairs.Put(Family::kOwned, std::string(key), kVersion + stored.dump());
+        }
+        if (stored.value("enabled", true)) {
+          TRY_ASSIGN(entry.matcher, world_.matchers->Load(stored["rule"].get<std::string>()));
+        }
+        rules.Add(std::move(entry));
+        return {};
+      });
+}
+
+Status EngineImpl::LoadRows(DestinationId id, LaneState& state, store::Batch& repairs) {
+  const UnixMicros now_us = world_.clock->Now();
+  const MonoNanos now = world_.loops.front().executor->Now();
+  const std::int64_t longest_us = RetrySchedule({366 * 86'400 * kNanosPerSecond}).longest() / 1000;
+  TRY(ScanAll(*world_.store, keys::WaitingOf(id),
+              [&](std::string_view key, std::string_view value) -> Status {
+                const auto parsed = keys::ParseLaneKey(keys::Prefix::kWaiting, key);
+                if (!parsed || parsed->at.partition >= state.ledger.cursors.size()) {
+                  return Fail(Broken("waiting row"));
+                }
+                TRY_ASSIGN(const StoredWaiting row, DecodeWaiting(value));
+                if (parsed->at.offset >= world_.log->committed(parsed->at.partition)) {
+                  // Its event was never durable (sync: none or interval); the offset is free again.
+                  repairs.Delete(Family::kOwned, std::string(key));
+                  return {};
+                }
+                // Bounded, so that a wall clock that jumped cannot put it off for ever.
+                const std::int64_t wait = std::clamp<std::int64_t>(row.due_us - now_us, 0, longest_us);
+                state.ledger.waiting.push_back(
+                    {.at = parsed->at, .row = row, .due = now + wait * 1000});
+                return {};
+              }));
+  return ScanAll(*world_.store, keys::DeadLettersOf(id),
+                 [&](std::string_view key, std::string_view) -> Status {
+                   const auto parsed = keys::ParseLaneKey(keys::Prefix::kDeadLetter, key);
+                   if (!parsed || parsed->at.partition >= state.ledger.cursors.size()) {
+                     return Fail(Broken("dead letter"));
+                   }
+                   state.ledger.dead.push_back(parsed->at);
+                   return {};
+                 });
+}
+
+// A deleted lane keeps its cursors and rules, which say what became of its pairs, as long as the log
+// has a record that it could be asked about.
+Status EngineImpl::LoadTombstones() {
+  store::Batch gone;
+  TRY(ScanAll(*world_.store, keys::AllLanes(),
+              [&](std::string_view key, std::string_view value) -> Status {
+                const auto id = keys::ParseLane(key);
+                TRY_ASSIGN(const StoredLane lane, DecodeLane(value));
+                if (!id || lane.status != LaneStatus::kDeleted) return {};
+                for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
+                  TRY_ASSIGN(const auto bytes,
+                             world_.store->Get(Family::kOwned, keys::Cursor(*id, p)));
+                  if (!bytes) continue;
+                  TRY_ASSIGN(const StoredCursor cursor, DecodeCursor(*bytes));
+                  if (cursor.released > world_.log->first(p)) return {};
+                }
+                gone.Delete(Family::kOwned, std::string(key));
+                for (const std::string& prefix : {keys::CursorsOf(*id), keys::RevisionsOf(*id)}) {
+                  gone.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
+                }
+                return {};
+              }));
+  return gone.empty() ? Status{} : world_.store->Write(gone, store::Sync::kYes);
+}
+
+Status EngineImpl::ApplyDeclared(const std::string& text) {
+  TRY_ASSIGN(Spec spec, reader_.Create(text));
+  const std::string name = spec.lane.name;
+  const EntryPtr entry = Find(name);
+  if (entry == nullptr) {
+    TRY_ASSIGN(Birth birth, MakeBirth(std::move(spec), true));
+    TRY(world_.store->Write(birth.batch, store::Sync::kYes));
+    Install(birth.entry, std::move(birth.state));
+    return {};
+  }
+  if (!entry->declared || entry->listed) {
+    return Fail(ErrorCode::kConflict, "name",
+                "destination \"" + name + "\" is declared in the configuration and was also made " +
+                    "otherwise; delete or rename one of them");
+  }
+  entry->listed = true;
+  return UpdateDeclared(*entry, std::move(spec));
+}
+
+// Nothing is appended yet, so the end of the log is where the new state begins to count.
+Status EngineImpl::UpdateDeclared(Entry& entry, Spec spec) {
+  store::Batch batch;
+  StoredLane status = entry.lane->status();
+  const bool returns = status.status == LaneStatus::kPaused && status.reason == kUnlisted;
+  if (returns) status = {.at_us = world_.clock->Now()};
+  const bool same_rule = spec.rule.stored == entry.spec.rule.stored &&
+                         spec.lane.enabled == entry.spec.lane.enabled;
+  const bool same = same_rule && reader_.Write(spec, false) == reader_.Write(entry.spec, false);
+  if (same && !returns) return {};
+  const std::uint32_t revision = entry.revision + (same ? 0 : 1);
+  batch.Put(Family::kOwned, keys::Lane(entry.id), EncodeLane(status));
+  batch.Put(Family::kOwned, keys::Destination(entry.id), EncodeDestination(entry, spec, revision));
+  if (!same_rule) {
+    std::vector<log::Offset> from;
+    for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
+      from.push_back(world_.log->assigned(p));
+    }
+    batch.Put(Family::kOwned, keys::Revision(entry.id, revision), EncodeRevision(spec, from));
+  }
+  TRY(world_.store->Write(batch, store::Sync::kYes));
+  return Reload(entry.id);
+}
+
+Status EngineImpl::Reload(DestinationId id) {
+  EntryPtr old;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : by_name_) {
+      if (entry->id == id) old = entry;
+    }
+  }
+  Uninstall(old);
+  TRY_ASSIGN(const auto value, world_.store->Get(Family::kOwned, keys::Destination(id)));
+  if (!value) return Fail(Broken("destination"));
+  TRY(LoadDestination(id, *value));
+  Find(old->spec.lane.name)->listed = old->listed;
+  return {};
+}
+
+Status EngineImpl::PauseUnlisted() {
+  std::vector<EntryPtr> unlisted;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : by_name_) {
+      const bool paused = entry->lane->status().status != LaneStatus::kActive;
+      if (entry->declared && !entry->listed && !paused) unlisted.push_back(entry);
+    }
+  }
+  for (const EntryPtr& entry : unlisted) {
+    LogWarn("destination_unlisted", {{"destination", entry->spec.lane.name}});
+    store::Batch batch;
+    batch.Put(Family::kOwned, keys::Lane(entry->id),
+              EncodeLane({.status = LaneStatus::kPaused,
+                          .at_us = world_.clock->Now(),
+                          .reason = std::string(kUnlisted)}));
+    TRY(world_.store->Write(batch, store::Sync::kYes));
+    TRY(Reload(entry->id));
+  }
+  return {};
+}
+
+}  // namespace tributary::deliver

@@ -1,0 +1,111 @@
+// What became of one record: what the lanes know is asked on their loops, the rows are read on the
+// committer thread.
+#include <algorithm>
+
+#include "deliver/engine_impl.h"
+
+namespace tributary::deliver {
+
+using store::Family;
+namespace keys = store::keys;
+
+struct EngineImpl::Tracing {
+  log::Log::Found found;  // keeps the record's memory
+  Done<std::vector<PairTrace>> done;
+  std::vector<std::pair<std::string, EntryPtr>> entries;  // by name
+  std::vector<std::optional<LanePair>> pairs;             // one per entry; each written by one loop
+  std::atomic<std::size_t> loops_left{0};
+};
+
+void EngineImpl::Trace(log::Partition partition, log::Offset offset,
+                       Done<std::vector<PairTrace>> done) {
+  OnCommitter([this, partition, offset, done = std::move(done)](const Status& go) mutable {
+    if (!go) {
+      done(std::unexpected(go.error()));
+      return;
+    }
+    auto found = world_.log->ReadOne(partition, offset);
+    if (!found) {
+      done(std::unexpected(found.error()));
+      return;
+    }
+    auto tracing = std::make_shared<Tracing>();
+    tracing->found = std::move(*found);
+    tracing->done = std::move(done);
+    StartTrace(std::move(tracing));
+  });
+}
+
+void EngineImpl::StartTrace(std::shared_ptr<Tracing> tracing) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : by_name_) tracing->entries.emplace_back(name, entry);
+  }
+  tracing->pairs.resize(tracing->entries.size());
+  tracing->loops_left = loops_.size();
+  for (const auto& state : loops_) {
+    state->loop.executor->Post([this, tracing, loop = state.get()] {
+      for (std::size_t i = 0; i < tracing->entries.size(); ++i) {
+        const Entry& entry = *tracing->entries[i].second;
+        if (entry.loop.get() == loop) tracing->pairs[i] = entry.lane->PairAt(tracing->found.record);
+      }
+      if (tracing->loops_left.fetch_sub(1) != 1) return;
+      OnCommitter([this, tracing](const Status& go) {
+        if (go) {
+          FinishTrace(*tracing);
+        } else {
+          tracing->done(std::unexpected(go.error()));
+        }
+      });
+    });
+  }
+}
+
+void EngineImpl::FinishTrace(Tracing& tracing) {
+  std::vector<PairTrace> out;
+  for (std::size_t i = 0; i < tracing.entries.size(); ++i) {
+    if (!tracing.pairs[i]) continue;
+    auto pair = ReadPair(tracing, i);
+    if (!pair) {
+      tracing.done(std::unexpected(pair.error()));
+      return;
+    }
+    out.push_back(std::move(*pair));
+  }
+  tracing.done(std::move(out));
+}
+
+Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) const {
+  const auto& [name, entry] = tracing.entries[i];
+  const LanePair& known = *tracing.pairs[i];
+  const log::RecordView& record = tracing.found.record;
+  const Position at{record.partition, record.offset};
+  PairTrace trace{.destination = name,
+                  .state = known.state,
+                  .delivery_id = DeliveryId(entry->id, at),
+                  .webhook_id = WebhookId(entry->id, record),
+                  .attempts_total = known.attempts_total,
+                  .next_attempt_at_us = known.next_attempt_at_us};
+  if (known.state == PairState::kFiltered) return trace;
+  std::vector<StoredAttempt> attempts;
+  Status broken;
+  TRY(world_.store->ScanPrefix(Family::kOwned, keys::AttemptsAt(entry->id, at),
+                               [&](std::string_view, std::string_view value) {
+                                 auto attempt = DecodeAttempt(value);
+                                 if (!attempt) broken = std::unexpected(attempt.error());
+                                 if (!attempt) return store::Visit::kStop;
+                                 attempts.push_back(std::move(*attempt));
+                                 return store::Visit::kContinue;
+                               }));
+  TRY(broken);
+  std::ranges::sort(attempts, {}, &StoredAttempt::number);
+  for (StoredAttempt& attempt : attempts) {
+    trace.attempts_total = std::max(trace.attempts_total, attempt.number);
+    trace.attempts.push_back(std::move(attempt.attempt));
+  }
+  if (attempts.empty() && known.recent) trace.attempts.push_back(*known.recent);
+  if (attempts.empty() && known.state == PairState::kDelivered) trace.attempts_total = 1;
+  return trace;
+}
+
+}  // namespace tributary::deliver

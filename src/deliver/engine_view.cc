@@ -1,0 +1,112 @@
+// What the engine shows: destinations as JSON, stats, traces as text.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "deliver/engine_impl.h"
+
+namespace tributary::deliver {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kPageMax = 1'000;
+
+std::unexpected<Error> NotFound(std::string_view name) {
+  return Fail(ErrorCode::kNotFound, "name", "there is no destination named \"" + std::string(name) + "\"");
+}
+
+// Answers and error texts come from outside and need not be UTF-8.
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+EngineImpl::EntryPtr EngineImpl::Find(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
+}
+
+Result<EngineImpl::EntryPtr> EngineImpl::FindForChange(std::string_view name) const {
+  EntryPtr entry = Find(name);
+  if (entry == nullptr) return NotFound(name);
+  if (entry->declared && entry->listed) {
+    return Fail(ErrorCode::kConflict, "name",
+                "\"" + std::string(name) + "\" is declared in the configuration file; change it there");
+  }
+  return entry;
+}
+
+std::string EngineImpl::JsonOf(const Entry& entry) const {
+  const std::lock_guard lock(mutex_);
+  return JsonLocked(entry);
+}
+
+std::string EngineImpl::JsonLocked(const Entry& entry) const {
+  json object = reader_.Write(entry.spec, true);
+  const StoredLane status = entry.lane->status();
+  object["id"] = entry.id;
+  object["revision"] = entry.revision;
+  object["status"] = LaneStatusName(status.status);
+  object["status_reason"] = status.reason;
+  object["declared"] = entry.declared;
+  return Dump(object);
+}
+
+Result<std::string> EngineImpl::Get(std::string_view name) const {
+  const EntryPtr entry = Find(name);
+  if (entry == nullptr) return NotFound(name);
+  return JsonOf(*entry);
+}
+
+// The cursor is the last name shown: what is made or deleted meanwhile cannot shift a page.
+Result<Engine::Page> EngineImpl::List(std::string_view cursor, std::size_t limit) const {
+  limit = std::clamp<std::size_t>(limit, 1, kPageMax);
+  Page page;
+  const std::lock_guard lock(mutex_);
+  auto it = cursor.empty() ? by_name_.begin() : by_name_.upper_bound(cursor);
+  for (; it != by_name_.end() && page.data.size() < limit; ++it) {
+    page.data.push_back(JsonLocked(*it->second));
+  }
+  if (it != by_name_.end()) page.next_cursor = std::prev(it)->first;
+  return page;
+}
+
+Result<LaneStats> EngineImpl::Stats(std::string_view name) const {
+  const EntryPtr entry = Find(name);
+  if (entry == nullptr) return NotFound(name);
+  return entry->lane->stats();
+}
+
+std::string LaneStats::ToJson() const {
+  return json{{"delivered", delivered},       {"filtered", filtered}, {"dead_lettered", dead_lettered},
+              {"dropped", dropped},           {"retrying", retrying}, {"in_flight", in_flight},
+              {"lag", lag},                   {"p50_ms", p50_ms},     {"p95_ms", p95_ms},
+              {"success_rate", success_rate}, {"breaker", breaker}}
+      .dump();
+}
+
+std::string PairTraceJson(const PairTrace& pair) {
+  json attempts = json::array();
+  for (const Attempt& a : pair.attempts) {
+    attempts.push_back({{"at", FormatIso8601(a.at_us)},
+                        {"status", a.status},
+                        {"duration_ms", a.duration_ms},
+                        {"error", a.error.empty() ? json(nullptr) : json(a.error)},
+                        {"response", a.response},
+                        {"revision", a.revision}});
+  }
+  json object{{"id", pair.delivery_id},
+              {"webhook_id", pair.webhook_id},
+              {"destination", pair.destination},
+              {"state", PairStateName(pair.state)},
+              {"attempts", std::move(attempts)},
+              {"attempts_total", pair.attempts_total},
+              {"next_attempt_at", nullptr}};
+  if (pair.next_attempt_at_us) object["next_attempt_at"] = FormatIso8601(*pair.next_attempt_at_us);
+  return Dump(object);
+}
+
+}  // namespace tributary::deliver

@@ -1,0 +1,184 @@
+#include "deliver/http_destination.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <ctime>
+
+namespace tributary::deliver {
+namespace {
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return out;
+}
+
+bool Retried(int status) {
+  return status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
+}
+
+std::string_view HeaderValue(const http::ClientResponse& response, std::string_view lower_name) {
+  for (const auto& [name, value] : response.headers) {
+    if (Lower(name) == lower_name) return value;
+  }
+  return {};
+}
+
+// "Sun, 06 Nov 1994 08:49:37 GMT": the one form RFC 9110 lets senders make.
+std::optional<UnixMicros> ParseHttpDate(std::string_view text) {
+  static constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  if (text.size() != 29 || text.substr(3, 2) != ", " || !text.ends_with(" GMT")) return std::nullopt;
+  const auto month = std::ranges::find(kMonths, text.substr(8, 3));
+  if (month == kMonths.end()) return std::nullopt;
+  const auto number = static_cast<int>(month - kMonths.begin()) + 1;
+  const std::string iso = std::string(text.substr(12, 4)) + (number < 10 ? "-0" : "-") +
+                          std::to_string(number) + "-" + std::string(text.substr(5, 2)) + "T" +
+                          std::string(text.substr(17, 8)) + "Z";
+  return ParseIso8601(iso);
+}
+
+bool IsToken(std::string_view name) {
+  static constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::ranges::all_of(name, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           kOthers.find(c) != std::string_view::npos;
+  });
+}
+
+bool IsForbidden(std::string_view lower_name) {
+  static constexpr std::array<std::string_view, 21> kNames{
+      "user-agent", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers",
+      "transfer-encoding", "upgrade", "age", "cache-control", "clear-site-data", "expires",
+      "pragma", "warning", "content-length", "content-type", "content-encoding",
+      "content-language", "content-location", "host", "connection"};
+  static constexpr std::array<std::string_view, 11> kPrefixes{
+      "x-amz-", "x-amzn-", "x-google", "x-goog-", "x-gfe", "x-azure-",
+      "x-fd-", "x-svix-", "svix-", "webhook-", "tributary-"};
+  return lower_name == "trailer" || lower_name == "expect" ||
+         std::ranges::find(kNames, lower_name) != kNames.end() ||
+         std::ranges::any_of(kPrefixes,
+                             [&](std::string_view prefix) { return lower_name.starts_with(prefix); });
+}
+
+bool IsFieldValue(std::string_view value) {
+  return std::ranges::all_of(value, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte == '\t' || (byte >= 0x20 && byte != 0x7F);
+  });
+}
+
+constexpr std::size_t kHeadersMax = 50;
+constexpr std::size_t kHeaderBytesMax = 4096;
+
+}  // namespace
+
+std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_us) {
+  while (value.starts_with(' ')) value.remove_prefix(1);
+  while (value.ends_with(' ')) value.remove_suffix(1);
+  if (value.empty()) return std::nullopt;
+  if (std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; })) {
+    std::int64_t seconds = 0;
+    const auto [end, error] =
+        std::from_chars(value.data(), value.data() + value.size(), seconds);
+    constexpr std::int64_t kMaxSeconds = kRetryAfterMax / kNanosPerSecond;
+    if (error == std::errc::result_out_of_range) seconds = kMaxSeconds;
+    return std::min(seconds, kMaxSeconds) * kNanosPerSecond;
+  }
+  const auto at = ParseHttpDate(value);
+  if (!at) return std::nullopt;
+  constexpr std::int64_t kMaxMicros = kRetryAfterMax / 1000;
+  return std::clamp<std::int64_t>(*at - now_us, 0, kMaxMicros) * 1000;
+}
+
+Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us) {
+  Outcome outcome;
+  outcome.status = response.status;
+  outcome.response = response.body.substr(0, kResponseBytesKept);
+  if (response.failure != http::Failure::kNone) {
+    // What can never work is not tried again. A blocked address is not final: a name may resolve
+    // to another one, and the operator may allow it.
+    const bool final = response.failure == http::Failure::kInvalidUrl;
+    outcome.verdict = final ? Verdict::kReject : Verdict::kRetry;
+    outcome.error = std::string(http::FailureName(response.failure));
+    if (!response.error.empty()) outcome.error += ": " + response.error;
+    return outcome;
+  }
+  const int status = response.status;
+  if (status >= 200 && status < 300) return outcome;
+  outcome.error = "HTTP " + std::to_string(status);
+  if (Retried(status)) {
+    outcome.verdict = Verdict::kRetry;
+    outcome.retry_after_ns = ParseRetryAfter(HeaderValue(response, "retry-after"), now_us);
+  } else if (status == 410) {
+    outcome.verdict = Verdict::kDisable;
+  } else {
+    outcome.verdict = Verdict::kReject;
+    if (status >= 300 && status < 400) outcome.error += " (redirects are not followed)";
+  }
+  return outcome;
+}
+
+HttpDestination::~HttpDestination() {
+  for (const auto& [attempt, pending] : pending_) context_.client->Cancel(pending.request);
+}
+
+void HttpDestination::Deliver(const Delivery& delivery, Done done) {
+  const std::uint64_t attempt = next_++;
+  Pending& pending = pending_[attempt];
+  pending.done = std::move(done);
+  auto request = Encode(delivery);
+  if (!request) {
+    // Not from inside this call: the lane is in the middle of its window.
+    context_.loop->Post([alive = std::weak_ptr<char>(alive_), this, attempt,
+                         why = request.error().message()] {
+      if (!alive.expired()) Finish(attempt, Outcome::Reject("cannot be encoded: " + why));
+    });
+    return;
+  }
+  request->timeout_ns = context_.timeout_ns;
+  pending.request =
+      context_.client->Send(std::move(*request), [this, attempt](http::ClientResponse response) {
+        Finish(attempt, Judge(response, context_.clock->Now()));
+      });
+}
+
+// The outcome may destroy this destination: nothing is touched after the call.
+void HttpDestination::Finish(std::uint64_t attempt, Outcome outcome) {
+  auto node = pending_.extract(attempt);
+  if (!node.empty()) node.mapped().done(std::move(outcome));
+}
+
+Status CheckCustomHeaders(const std::map<std::string, config::Secret>& headers) {
+  const auto wrong = [](const std::string& name, const char* why) {
+    return Fail(ErrorCode::kInvalid, "headers." + name, "headers." + name + " " + why);
+  };
+  if (headers.size() > kHeadersMax) {
+    return Fail(ErrorCode::kInvalid, "headers",
+                "headers must have at most " + std::to_string(kHeadersMax) + " entries");
+  }
+  for (const auto& [name, value] : headers) {
+    if (!IsToken(name)) return wrong(name, "is no header name");
+    if (IsForbidden(Lower(name))) return wrong(name, "is set by Tributary or by the connection");
+    if (!IsFieldValue(value.Reveal())) return wrong(name, "has control characters in its value");
+    if (name.size() + value.Reveal().size() > kHeaderBytesMax) {
+      return wrong(name, "must have at most 4096 bytes");
+    }
+  }
+  return {};
+}
+
+void AddWebhookHeaders(std::string_view webhook_id, UnixMicros now_us, std::string_view body,
+                       codec::WebhookSigner* signer, std::vector<http::Header>& headers) {
+  const std::int64_t seconds = now_us / kMicrosPerSecond;
+  headers.emplace_back("webhook-id", webhook_id);
+  headers.emplace_back("webhook-timestamp", std::to_string(seconds));
+  if (signer != nullptr) {
+    headers.emplace_back("webhook-signature", signer->Sign(webhook_id, seconds, body));
+  }
+}
+
+}  // namespace tributary::deliver

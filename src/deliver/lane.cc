@@ -1,0 +1,179 @@
+#include "deliver/lane.h"
+
+#include <algorithm>
+
+#include "base/logging.h"
+
+namespace tributary::deliver {
+
+namespace keys = store::keys;
+
+Lane::Lane(LaneWorld world, LaneState state, LaneSettings settings)
+    : world_(world),
+      id_(state.id),
+      name_(std::move(state.name)),
+      rules_(std::move(state.rules)),
+      schedule_({}),
+      ledger_(std::make_shared<Ledger>(LedgerWorld{.committer = world.committer,
+                                                   .verdicts = world.verdicts,
+                                                   .loop = world.loop,
+                                                   .commit_interval_ns = world.commit_interval_ns},
+                                       id_, std::move(state.ledger))),
+      reading_(ledger_->partitions()),
+      read_(ledger_->partitions()),
+      release_asked_(ledger_->partitions()),
+      status_(std::move(state.status)) {
+  for (log::Partition p = 0; p < reading_.size(); ++p) {
+    // What was settled above the cursor before a restart is passed over while reading.
+    reading_[p].next = ledger_->progress(p).cursor();
+    const auto& above = ledger_->progress(p).above().ranges();
+    reading_[p].known = above.empty() ? 0 : above.rbegin()->second;
+    read_[p] = reading_[p].next;
+  }
+  ReplaceSettings(std::move(settings));
+}
+
+Lane::~Lane() = default;
+
+void Lane::ReplaceSettings(LaneSettings settings) {
+  settings_ = std::move(settings);
+  schedule_ = RetrySchedule(settings_.schedule);
+  limiter_ = RateLimiter(settings_.rate_limit);
+  instant_ = settings_.destination != nullptr && settings_.destination->instant() &&
+             settings_.rate_limit == 0;
+}
+
+void Lane::Start() {
+  started_ = true;
+  ledger_->OnCommit([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Pump();
+  });
+  for (log::Partition p = 0; p < reading_.size(); ++p) {
+    if (release_asked_[p].load() > 0) ReleaseStep(p);
+  }
+  Pump();
+}
+
+void Lane::Change(std::optional<NewRule> rule, LaneSettings settings, MakeChanges changes,
+                  Persisted done) {
+  std::vector<log::Offset> from;
+  for (log::Partition p = 0; p < reading_.size(); ++p) {
+    from.push_back(std::max(world_.log->assigned(p), reading_[p].next));
+  }
+  if (rule) {
+    if (rules_.size() >= kRulesKeptMax) rules_.Forget(*world_.log);
+    if (rules_.size() >= kRulesKeptMax) {
+      done(Fail(ErrorCode::kExhausted,
+                "the rules of this destination changed too often for what the log still holds"));
+      return;
+    }
+    rules_.Add({.revision = settings.revision, .from = from, .matcher = rule->matcher});
+  }
+  // Attempts of the old destination that are under way hold it until they end.
+  ReplaceSettings(std::move(settings));
+  ledger_->Commit(changes(from), std::move(done));
+  Pump();
+}
+
+void Lane::SetStatus(StoredLane status, Persisted done) {
+  store::Batch changes;
+  changes.Put(store::Family::kOwned, keys::Lane(id_), EncodeLane(status));
+  {
+    const std::lock_guard lock(mutex_);
+    status_ = std::move(status);
+  }
+  ledger_->Commit(std::move(changes), std::move(done));
+  Pump();
+}
+
+void Lane::Retire(store::Batch changes, Persisted done) {
+  stopped_ = true;
+  std::vector<log::Offset> ends;
+  std::vector<std::uint64_t> unanswered(reading_.size());
+  for (log::Partition p = 0; p < reading_.size(); ++p) {
+    ends.push_back(std::max(world_.log->assigned(p), reading_[p].next));
+  }
+  for (const auto& [token, attempt] : in_flight_) {
+    if (!attempt.row) ++unanswered[attempt.at.partition];
+  }
+  in_flight_.clear();  // their destinations go with them, which cancels the requests
+  in_flight_count_ = 0;
+  settings_.destination.reset();
+  ledger_->Retire(ends, unanswered);
+  const StoredLane gone{
+      .status = LaneStatus::kDeleted, .at_us = world_.clock->Now(), .reason = name_};
+  changes.Put(store::Family::kOwned, keys::Lane(id_), EncodeLane(gone));
+  {
+    const std::lock_guard lock(mutex_);
+    status_ = gone;
+  }
+  ledger_->Commit(std::move(changes), std::move(done));
+}
+
+void Lane::Drain(MonoNanos deadline, std::move_only_function<void()> done) {
+  stopped_ = true;
+  drained_ = std::move(done);
+  world_.loop->At(deadline, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->in_flight_.clear();
+      self->in_flight_count_ = 0;
+      self->MaybeDrained();
+    }
+  });
+  MaybeDrained();
+}
+
+void Lane::MaybeDrained() {
+  if (!drained_ || !in_flight_.empty()) return;
+  ledger_->Commit({}, [done = std::exchange(drained_, nullptr)](const Status&) mutable { done(); });
+}
+
+std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
+  const Position at{record.partition, record.offset};
+  if (at.offset < ledger_->start(at.partition)) return std::nullopt;
+  const Matcher* matcher = rules_.At(at.partition, at.offset).matcher;
+  if (matcher == nullptr || !matcher->Matches(record.fields)) {
+    return LanePair{.state = PairState::kFiltered};
+  }
+  LanePair pair;
+  if (const WaitingRows::Row* row = ledger_->rows().Find(at)) {
+    pair.attempts_total = row->stored.attempts;
+    pair.state = pair.attempts_total == 0 ? PairState::kPending : PairState::kRetrying;
+    if (!row->in_flight) pair.next_attempt_at_us = row->stored.due_us;
+  } else if (ledger_->IsDead(at)) {
+    pair.state = PairState::kDeadLettered;
+  } else if (ledger_->progress(at.partition).Settled(at.offset)) {
+    pair.state = PairState::kDelivered;
+    const auto known = std::ranges::find(recent_, at, &Recent::at);
+    if (known != recent_.end()) pair.recent = known->attempt;
+  }
+  return pair;
+}
+
+LaneStats Lane::stats() const {
+  const Counts counts = ledger_->counts();
+  const AttemptWindow::Summary attempts = attempts_.Read(world_.clock->Monotonic());
+  LaneStats stats{.delivered = counts.delivered,
+                  .filtered = counts.filtered,
+                  .dead_lettered = counts.dead_lettered,
+                  .dropped = counts.dropped,
+                  .retrying = ledger_->waiting(),
+                  .in_flight = in_flight_count_.load(std::memory_order_relaxed),
+                  .success_rate = attempts.success_rate,
+                  .p50_ms = attempts.p50_ms,
+                  .p95_ms = attempts.p95_ms,
+                  .breaker = BreakerStateName(breaker_state_.load(std::memory_order_relaxed))};
+  for (log::Partition p = 0; p < read_.size(); ++p) {
+    const log::Offset committed = world_.log->committed(p);
+    const log::Offset read = read_[p].load(std::memory_order_relaxed);
+    if (committed > read) stats.lag += committed - read;
+  }
+  return stats;
+}
+
+StoredLane Lane::status() const {
+  const std::lock_guard lock(mutex_);
+  return status_;
+}
+
+}  // namespace tributary::deliver

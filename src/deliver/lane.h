@@ -1,0 +1,207 @@
+// A lane: one destination's way through the log. It owns the cursor (ledger.h), the window of
+// attempts in flight, the retry schedule, breaker and rate limit, and nothing of it is shared, so
+// that one destination cannot slow another.
+//
+// The backlog is the log: a lane reads only as far as it can send. With the window full, the breaker
+// open, the waiting rows at their limit, or paused, it reads nothing.
+//
+// Threads: everything on the lane's loop, except what is marked. Attempts end on the loop.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "deliver/attempt_window.h"
+#include "deliver/breaker.h"
+#include "deliver/destination.h"
+#include "deliver/engine.h"
+#include "deliver/ledger.h"
+#include "deliver/rate_limiter.h"
+#include "deliver/retry_schedule.h"
+#include "deliver/rule_history.h"
+#include "deliver/window.h"
+
+namespace tributary::deliver {
+
+// What lanes of one loop share; outlives them.
+struct LaneWorld {
+  log::Log* log = nullptr;
+  log::Verdicts* verdicts = nullptr;
+  store::Store* store = nullptr;
+  Committer* committer = nullptr;
+  WindowCache* windows = nullptr;
+  os::Executor* loop = nullptr;
+  os::Clock* clock = nullptr;
+  os::Random* random = nullptr;
+  MonoNanos commit_interval_ns = 0;
+  std::size_t waiting_rows_max = kWaitingRowsMax;
+};
+
+// What counts for every attempt from now on.
+struct LaneSettings {
+  std::uint32_t revision = 1;
+  bool enabled = true;
+  std::size_t concurrency = 16;
+  double rate_limit = 0;
+  std::vector<MonoNanos> schedule;
+  std::shared_ptr<Destination> destination;
+};
+
+struct LaneState {
+  LaneId id = 0;
+  std::string name;
+  StoredLane status;
+  RuleHistory rules;
+  LedgerState ledger;
+};
+
+// What a lane knows of one pair at this moment.
+struct LanePair {
+  PairState state = PairState::kPending;
+  std::uint32_t attempts_total = 0;
+  std::optional<UnixMicros> next_attempt_at_us;
+  std::optional<Attempt> recent;  // of a delivery at the first attempt, while it is remembered
+};
+
+class Lane final : public log::Holder, public std::enable_shared_from_this<Lane> {
+ public:
+  using Persisted = Ledger::Persisted;
+
+  Lane(LaneWorld world, LaneState state, LaneSettings settings);
+  ~Lane() override;
+
+  void Start();
+  // There may be more to read, or the breaker may have something to say.
+  void Pump();
+
+  // A new revision, in force for every record from the offset that is assigned next. `changes` is
+  // asked which rows to write, given these offsets. `done` on the loop, once durable.
+  using MakeChanges = std::move_only_function<store::Batch(const std::vector<log::Offset>& from)>;
+  struct NewRule {
+    std::shared_ptr<const Matcher> matcher;
+  };
+  // Without a `rule` the one in force stays. kExhausted when there are too many rules.
+  void Change(std::optional<NewRule> rule, LaneSettings settings, MakeChanges changes,
+              Persisted done);
+  void SetStatus(StoredLane status, Persisted done);
+  // Cancels what is in flight and ends the backlog as dropped. `changes` go into the same batch.
+  void Retire(store::Batch changes, Persisted done);
+  // No new attempts; `done` when none is in flight or at `deadline`, after the last commit.
+  void Drain(MonoNanos deadline, std::move_only_function<void()> done);
+
+  // nullopt: the record forms no pair with this lane.
+  std::optional<LanePair> PairAt(const log::RecordView& record) const;
+
+  LaneId id() const { return id_; }
+
+  // ---- Any thread ----
+  LaneStats stats() const;
+  StoredLane status() const;
+  std::string name() const override { return name_; }
+  log::Offset synced_cursor(log::Partition partition) const override {
+    return ledger_->synced_cursor(partition);
+  }
+  void ReleaseBelow(log::Partition partition, log::Offset end) override;
+
+ private:
+  struct InFlight {
+    Position at;
+    std::uint32_t attempt = 1;
+    bool row = false;  // from a waiting row
+    UnixMicros at_us = 0;
+    MonoNanos began_ns = 0;
+    std::uint32_t revision = 0;
+    std::shared_ptr<Destination> destination;  // lives until its attempt has ended
+  };
+  struct Reading {
+    log::Offset next = 0;      // not looked at yet
+    log::Offset known = 0;     // below it some may have been settled before a restart
+    log::Offset release = 0;   // the log wants everything below gone
+    log::Offset released = 0;  // how far that was worked off
+    bool releasing = false;
+  };
+  // Counts of a run of records that need no attempt.
+  struct Run {
+    log::Offset first;
+    Counts counts;
+  };
+  struct Recent {
+    Position at;
+    Attempt attempt;
+  };
+
+  // lane_read.cc
+  bool Running() const;
+  std::size_t Room(MonoNanos now);
+  void ReadAll(MonoNanos now);
+  bool ReadPartition(log::Partition partition, std::size_t& budget, MonoNanos now);
+  bool ScanWindow(const Window& window, std::size_t& budget, MonoNanos now);
+  bool MayTake(MonoNanos now);
+  void Take(const log::RecordView& record, MonoNanos now);
+  void PumpSoon();
+  void ArmTimer(MonoNanos now);
+
+  // lane_attempt.cc
+  void SendDue(MonoNanos now);
+  void SendRow(Position at, MonoNanos now);
+  void SendKept(std::uint64_t token, const Result<std::optional<std::string>>& body);
+  std::uint64_t BeginAttempt(Position at, std::uint32_t attempt, bool row, MonoNanos now);
+  void Send(std::uint64_t token, const log::RecordView& record);
+  void OnOutcome(std::uint64_t token, Outcome outcome);
+  void Measure(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
+  void SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
+  void Remember(Position at, const Attempt& attempt);
+  void KeepIfReleased(Position at);
+  void MaybeDrained();
+
+  // lane_release.cc
+  void ReleaseStep(log::Partition partition);
+  void ReleaseOn(log::Partition partition);
+  void ReleaseWindow(const Window& window, log::Offset end);
+  void FinishRelease(log::Partition partition);
+
+  void ReplaceSettings(LaneSettings settings);
+
+  const LaneWorld world_;
+  const LaneId id_;
+  const std::string name_;
+  RuleHistory rules_;
+  LaneSettings settings_;
+  RetrySchedule schedule_;
+  RateLimiter limiter_;
+  Breaker breaker_;
+  bool instant_ = false;
+  std::shared_ptr<Ledger> ledger_;
+
+  std::vector<Reading> reading_;
+  std::unordered_map<std::uint64_t, InFlight> in_flight_;
+  std::uint64_t next_token_ = 1;
+  bool started_ = false;
+  bool stopped_ = false;  // draining or retired
+  bool pump_posted_ = false;
+  os::Executor::TimerId timer_ = 0;
+  MonoNanos timer_at_ = 0;
+  MonoNanos read_again_at_ = 0;  // after the log failed to read
+  std::move_only_function<void()> drained_;
+
+  static constexpr std::size_t kRecentMax = 256;
+  std::vector<Recent> recent_;  // a ring
+  std::size_t recent_next_ = 0;
+
+  AttemptWindow attempts_;
+  std::atomic<std::uint64_t> in_flight_count_{0};
+  std::atomic<Breaker::State> breaker_state_{Breaker::State::kClosed};
+  std::vector<std::atomic<log::Offset>> read_;          // reading_[p].next, for others
+  std::vector<std::atomic<log::Offset>> release_asked_;  // by ReleaseBelow
+  mutable std::mutex mutex_;
+  StoredLane status_;  // guarded by mutex_; written on the loop only
+};
+
+}  // namespace tributary::deliver

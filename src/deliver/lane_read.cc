@@ -1,0 +1,155 @@
+// How a lane goes through the log: what needs no attempt is settled in runs, the rest is sent while
+// there is room.
+#include <algorithm>
+
+#include "base/logging.h"
+#include "deliver/lane.h"
+
+namespace tributary::deliver {
+namespace {
+
+// After so many records a lane lets the others of its loop go on.
+constexpr std::size_t kRecordsPerTurn = 16'384;
+constexpr MonoNanos kReadAgainAfter = kNanosPerSecond;
+
+}  // namespace
+
+bool Lane::Running() const {
+  // status_ is written on this thread only, so it may be read here without the lock.
+  return started_ && !stopped_ && settings_.enabled && status_.status == LaneStatus::kActive &&
+         !ledger_->failed();
+}
+
+void Lane::Pump() {
+  if (!Running()) return;
+  const MonoNanos now = world_.loop->Now();
+  SendDue(now);
+  ReadAll(now);
+  breaker_state_.store(breaker_.state(), std::memory_order_relaxed);
+  ArmTimer(now);
+}
+
+void Lane::PumpSoon() {
+  if (std::exchange(pump_posted_, true)) return;
+  world_.loop->Post([weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->pump_posted_ = false;
+      self->Pump();
+    }
+  });
+}
+
+// How many attempts may begin now.
+std::size_t Lane::Room(MonoNanos now) {
+  if (ledger_->congested() || limiter_.NextAt(now) > now) return 0;
+  const std::size_t allowed = breaker_.Allows(settings_.concurrency, now);
+  return allowed > in_flight_.size() ? allowed - in_flight_.size() : 0;
+}
+
+void Lane::ReadAll(MonoNanos now) {
+  if (now < read_again_at_) return;
+  std::size_t budget = kRecordsPerTurn;
+  for (log::Partition p = 0; p < reading_.size(); ++p) {
+    while (ReadPartition(p, budget, now)) {
+    }
+    read_[p].store(reading_[p].next, std::memory_order_relaxed);
+  }
+  if (budget == 0) PumpSoon();
+}
+
+// True when a window was passed and there may be another.
+bool Lane::ReadPartition(log::Partition partition, std::size_t& budget, MonoNanos now) {
+  if (budget == 0) return false;
+  const auto window = world_.windows->Get(partition, reading_[partition].next);
+  if (!window) {
+    LogWarn("lane_cannot_read", {{"destination", name_}, {"error", window.error().ToString()}});
+    read_again_at_ = now + kReadAgainAfter;
+    return false;
+  }
+  return *window != nullptr && ScanWindow(**window, budget, now);
+}
+
+bool Lane::MayTake(MonoNanos now) {
+  if (ledger_->rows().size() >= world_.waiting_rows_max) return false;
+  return Room(now) > 0;
+}
+
+// Settles what needs no attempt and sends what does; false when there is no room for more.
+bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) {
+  const log::Partition p = window.partition();
+  Reading& reading = reading_[p];
+  const Progress& progress = ledger_->progress(p);
+  RuleHistory::InForce rule = rules_.At(p, reading.next);
+  Run run{.first = reading.next, .counts = {}};
+  bool room = true;
+  for (const log::RecordView& record : window.From(reading.next)) {
+    if (budget == 0) {
+      room = false;
+      break;
+    }
+    const log::Offset offset = record.offset;
+    if (offset < reading.known && progress.Settled(offset)) {
+      ledger_->SettleRun(p, run.first, offset, std::exchange(run.counts, {}));
+      run.first = reading.next = offset + 1;
+      continue;
+    }
+    if (offset >= rule.end) rule = rules_.At(p, offset);
+    if (!window.IsDuplicate(offset)) {
+      if (rule.matcher == nullptr || !rule.matcher->Matches(record.fields)) {
+        if (record.fields.kind == log::Kind::kEvent) ++run.counts.filtered;
+      } else if (instant_) {
+        ++run.counts.delivered;
+      } else {
+        if (!MayTake(now)) {
+          room = false;
+          break;
+        }
+        ledger_->SettleRun(p, run.first, offset, std::exchange(run.counts, {}));
+        run.first = offset + 1;
+        Take(record, now);
+      }
+    }
+    reading.next = offset + 1;
+    --budget;
+  }
+  if (room) reading.next = window.end();
+  ledger_->SettleRun(p, run.first, reading.next, run.counts);
+  return room;
+}
+
+void Lane::Take(const log::RecordView& record, MonoNanos now) {
+  const Position at{record.partition, record.offset};
+  const MonoNanos wait = settings_.schedule.front();
+  if (wait == 0) {
+    Send(BeginAttempt(at, 1, false, now), record);
+    return;
+  }
+  const MonoNanos spread = schedule_.WaitAfter(0, std::nullopt, *world_.random).value_or(wait);
+  KeepIfReleased(at);
+  ledger_->SettleWaiting(at, {.due_us = world_.clock->Now() + spread / 1000, .attempts = 0},
+                         now + spread);
+}
+
+// One timer for the next thing that time alone will allow. What waits for room in the window or for
+// a commit is woken by those.
+void Lane::ArmTimer(MonoNanos now) {
+  constexpr MonoNanos kNever = ~(MonoNanos{1} << 63);
+  const MonoNanos allowed = std::max(breaker_.opens_until(), limiter_.NextAt(now));
+  MonoNanos wake = kNever;
+  if (const auto due = ledger_->rows().NextDue()) wake = std::max(*due, allowed);
+  if (allowed > now) wake = std::min(wake, allowed);  // fresh events wait for it too
+  if (read_again_at_ > now) wake = std::min(wake, read_again_at_);
+  if (wake <= now) return;
+  if (timer_ != 0 && timer_at_ <= wake && timer_at_ > now) return;
+  if (timer_ != 0) world_.loop->Cancel(std::exchange(timer_, 0));
+  if (wake == kNever) return;
+  timer_at_ = wake;
+  timer_ = world_.loop->At(wake, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->timer_ = 0;
+      self->Pump();
+    }
+  });
+}
+
+}  // namespace tributary::deliver

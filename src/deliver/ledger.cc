@@ -1,0 +1,262 @@
+#include "deliver/ledger.h"
+
+#include <algorithm>
+
+#include "base/logging.h"
+#include "deliver/engine.h"
+
+namespace tributary::deliver {
+
+using store::Family;
+namespace keys = store::keys;
+
+Ledger::Ledger(LedgerWorld world, LaneId lane, LedgerState state)
+    : world_(world), lane_(lane), partitions_(state.cursors.size()), published_(state.cursors.size()) {
+  for (std::size_t p = 0; p < state.cursors.size(); ++p) {
+    const StoredCursor& stored = state.cursors[p];
+    PartitionState& partition = partitions_[p];
+    partition.progress = Progress(stored.cursor);
+    for (const auto& [first, end] : stored.above) partition.progress.Settle(first, end);
+    partition.start = stored.start;
+    partition.released = partition.releasing = stored.released;
+    partition.high = stored.cursor;
+    partition.counts = stored.counts;
+  }
+  for (const LedgerState::Waiting& waiting : state.waiting) {
+    rows_.Put(waiting.at, waiting.row, waiting.due);
+  }
+  for (const Position at : state.dead) {
+    partitions_[at.partition].dead.Add(at.offset, at.offset + 1);
+  }
+  for (log::Partition p = 0; p < partitions_.size(); ++p) published_[p] = HeldFrom(p);
+  CountChanged();
+}
+
+Ledger::PartitionState& Ledger::Touch(log::Partition partition) {
+  partitions_[partition].changed = true;
+  return partitions_[partition];
+}
+
+void Ledger::Put(std::string key, std::string value) {
+  bytes_ += key.size() + value.size();
+  changes_.Put(Family::kOwned, std::move(key), std::move(value));
+}
+
+void Ledger::Settle(Position at, bool row) {
+  PartitionState& partition = Touch(at.partition);
+  if (row) {
+    rows_.Erase(at);
+    Delete(keys::Waiting(lane_, at));
+    if (at.offset < partition.releasing) Delete(keys::KeptBody(lane_, at));
+  } else {
+    partition.progress.Settle(at.offset, at.offset + 1);
+  }
+  partition.high = std::max(partition.high, at.offset + 1);
+}
+
+void Ledger::SettleRun(log::Partition p, log::Offset first, log::Offset end, const Counts& add) {
+  if (first >= end) return;
+  PartitionState& partition = Touch(p);
+  partition.progress.Settle(first, end);
+  partition.high = std::max(partition.high, end);
+  partition.counts.delivered += add.delivered;
+  partition.counts.filtered += add.filtered;
+  partition.counts.dropped += add.dropped;
+  MarkDirty();
+}
+
+void Ledger::SettleDelivered(Position at, bool row) {
+  Settle(at, row);
+  ++partitions_[at.partition].counts.delivered;
+  MarkDirty();
+}
+
+void Ledger::SettleWaiting(Position at, StoredWaiting waiting, MonoNanos due) {
+  PartitionState& partition = Touch(at.partition);
+  if (rows_.Find(at) == nullptr) Settle(at, false);
+  partition.high = std::max(partition.high, at.offset + 1);
+  rows_.Put(at, waiting, due);
+  Put(keys::Waiting(lane_, at), EncodeWaiting(waiting));
+  MarkDirty();
+}
+
+void Ledger::SettleDead(Position at, const StoredDead& dead, bool row) {
+  const bool kept = row && at.offset < partitions_[at.partition].releasing;
+  if (kept) {
+    // The kept body now belongs to the dead letter.
+    rows_.Erase(at);
+    Delete(keys::Waiting(lane_, at));
+    Touch(at.partition);
+  } else {
+    Settle(at, row);
+  }
+  PartitionState& partition = partitions_[at.partition];
+  partition.dead.Add(at.offset, at.offset + 1);
+  ++partition.counts.dead_lettered;
+  Put(keys::DeadLetter(lane_, at), EncodeDead(dead));
+  MarkDirty();
+}
+
+void Ledger::DropRow(Position at) {
+  Settle(at, true);
+  ++partitions_[at.partition].counts.dropped;
+  MarkDirty();
+}
+
+void Ledger::AddAttempt(Position at, const StoredAttempt& attempt) {
+  const auto slot = static_cast<std::uint8_t>((attempt.number - 1) % kAttemptsKept);
+  Put(keys::Attempt(lane_, at, slot), EncodeAttempt(attempt));
+}
+
+void Ledger::KeepBody(const log::RecordView& record) {
+  Put(keys::KeptBody(lane_, {record.partition, record.offset}), EncodeKept(record));
+  MarkDirty();
+}
+
+void Ledger::BeginRelease(log::Partition p, log::Offset end) {
+  partitions_[p].releasing = std::max(partitions_[p].releasing, end);
+}
+
+void Ledger::SetReleased(log::Partition p, log::Offset end) {
+  PartitionState& partition = Touch(p);
+  partition.released = std::max(partition.released, end);
+  MarkDirty();
+}
+
+void Ledger::Retire(const std::vector<log::Offset>& ends,
+                    const std::vector<std::uint64_t>& unanswered) {
+  for (log::Partition p = 0; p < partitions_.size(); ++p) {
+    PartitionState& partition = Touch(p);
+    partition.counts.dropped += rows_.CountIn(p) + unanswered[p];
+    partition.released = ends[p];
+    partition.dead = {};
+  }
+  rows_ = {};
+  changes_ = {};  // rows that were about to be written go with the others
+  for (const std::string& prefix : {keys::WaitingOf(lane_), keys::DeadLettersOf(lane_),
+                                    keys::KeptBodiesOf(lane_), keys::AttemptsOf(lane_)}) {
+    changes_.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
+  }
+  MarkDirty();
+}
+
+void Ledger::MarkDirty() {
+  CountChanged();
+  if (!dirty_ && world_.verdicts != nullptr) {
+    // Asked for now, so that it happens while outcomes gather and not after.
+    for (log::Partition p = 0; p < partitions_.size(); ++p) {
+      if (world_.verdicts->synced(p) < partitions_[p].high) {
+        world_.verdicts->RequestSync();
+        break;
+      }
+    }
+  }
+  dirty_ = true;
+  if (under_way_ || timer_ != 0 || failed_) return;
+  const MonoNanos interval = std::max<MonoNanos>(world_.commit_interval_ns, 1);
+  const MonoNanos tick = (world_.loop->Now() / interval + 1) * interval;
+  timer_ = world_.loop->At(tick, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->timer_ = 0;
+      self->Submit();
+    }
+  });
+}
+
+void Ledger::Commit(store::Batch changes, Persisted done) {
+  changes_.Append(std::move(changes));
+  dones_.push_back(std::move(done));
+  dirty_ = true;
+  urgent_ = true;
+  if (!under_way_) Submit();
+}
+
+StoredCursor Ledger::CursorOf(const PartitionState& state) const {
+  StoredCursor stored{.cursor = state.progress.cursor(),
+                      .start = state.start,
+                      .released = state.released,
+                      .counts = state.counts};
+  for (const auto& range : state.progress.above().ranges()) stored.above.push_back(range);
+  return stored;
+}
+
+// From where the log must keep records for this lane: what is not settled, and rows whose event was
+// not copied.
+log::Offset Ledger::HeldFrom(log::Partition p) const {
+  const PartitionState& partition = partitions_[p];
+  log::Offset lowest = partition.progress.cursor();
+  if (const auto row = rows_.LowestFrom({p, partition.released})) lowest = std::min(lowest, *row);
+  if (const auto dead = partition.dead.FirstFrom(partition.released)) {
+    lowest = std::min(lowest, *dead);
+  }
+  return lowest;
+}
+
+void Ledger::Submit() {
+  if (!dirty_ || under_way_) return;
+  if (timer_ != 0) world_.loop->Cancel(std::exchange(timer_, 0));
+  dirty_ = urgent_ = false;
+  under_way_ = true;
+  Committer::Submission submission;
+  std::vector<log::Offset> held;
+  for (log::Partition p = 0; p < partitions_.size(); ++p) {
+    PartitionState& partition = partitions_[p];
+    if (std::exchange(partition.changed, false)) {
+      Put(keys::Cursor(lane_, p), EncodeCursor(CursorOf(partition)));
+    }
+    submission.high.push_back(partition.high);
+    held.push_back(HeldFrom(p));
+  }
+  submission.batch = std::exchange(changes_, {});
+  bytes_ = 0;
+  submission.done = [self = shared_from_this(), held = std::move(held),
+                     dones = std::exchange(dones_, {})](const Status& status) mutable {
+    if (status) {
+      for (std::size_t p = 0; p < held.size(); ++p) self->published_[p].store(held[p]);
+    }
+    os::Executor* loop = self->world_.loop;
+    loop->Post([self = std::move(self), status, dones = std::move(dones)]() mutable {
+      self->OnWritten(status, std::move(dones));
+    });
+  };
+  world_.committer->Submit(std::move(submission));
+}
+
+void Ledger::OnWritten(const Status& status, std::vector<Persisted> dones) {
+  under_way_ = false;
+  if (!status && !failed_) {
+    failed_ = true;
+    LogError("delivery_outcomes_not_durable", {{"lane", lane_}, {"error", status.error().ToString()}});
+  }
+  for (Persisted& done : dones) done(status);
+  if (failed_) {
+    for (Persisted& done : std::exchange(dones_, {})) done(status);
+  } else if (dirty_) {
+    urgent_ ? Submit() : MarkDirty();
+  }
+  if (on_commit_) on_commit_();
+}
+
+Counts Ledger::counts() const {
+  return {.delivered = delivered_.load(std::memory_order_relaxed),
+          .filtered = filtered_.load(std::memory_order_relaxed),
+          .dead_lettered = dead_.load(std::memory_order_relaxed),
+          .dropped = dropped_.load(std::memory_order_relaxed)};
+}
+
+void Ledger::CountChanged() {
+  Counts sum;
+  for (const PartitionState& partition : partitions_) {
+    sum.delivered += partition.counts.delivered;
+    sum.filtered += partition.counts.filtered;
+    sum.dead_lettered += partition.counts.dead_lettered;
+    sum.dropped += partition.counts.dropped;
+  }
+  delivered_.store(sum.delivered, std::memory_order_relaxed);
+  filtered_.store(sum.filtered, std::memory_order_relaxed);
+  dead_.store(sum.dead_lettered, std::memory_order_relaxed);
+  dropped_.store(sum.dropped, std::memory_order_relaxed);
+  waiting_.store(rows_.size(), std::memory_order_relaxed);
+}
+
+}  // namespace tributary::deliver

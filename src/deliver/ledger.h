@@ -1,0 +1,139 @@
+// What a lane knows of its pairs, and how that becomes durable.
+//
+// Every record the lane has passed is settled: it has an outcome, or a row (waiting, dead letter).
+// Cursor, counts and rows that changed since the last commit go to the committer as one batch, at
+// most every `commit_interval_ns` (ticks are aligned, so that all lanes share one sync), one batch
+// under way at a time. A batch never tells of records whose verdicts are not synced (committer.h).
+//
+// Threads: the lane's loop, except counts(), synced_cursor() and waiting(): any thread.
+// Failure: after a failed write nothing becomes durable any more; failed() is true and the lane must
+// stop sending, or a restart would repeat without bound.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "deliver/committer.h"
+#include "deliver/range_set.h"
+#include "deliver/stored.h"
+#include "deliver/waiting_rows.h"
+#include "log/verdicts.h"
+#include "os/executor.h"
+#include "store/store.h"
+
+namespace tributary::deliver {
+
+// Changes gathered for one commit; past it a lane waits before it makes more.
+inline constexpr std::size_t kChangesPerCommitMax = 50'000;
+inline constexpr std::size_t kChangedBytesPerCommitMax = 8 << 20;
+
+struct LedgerWorld {
+  Committer* committer = nullptr;
+  log::Verdicts* verdicts = nullptr;  // may be nullptr
+  os::Executor* loop = nullptr;
+  MonoNanos commit_interval_ns = 0;
+};
+
+// What the store had.
+struct LedgerState {
+  struct Waiting {
+    Position at;
+    StoredWaiting row;
+    MonoNanos due = 0;
+  };
+  std::vector<StoredCursor> cursors;  // one per partition
+  std::vector<Waiting> waiting;
+  std::vector<Position> dead;
+};
+
+class Ledger : public std::enable_shared_from_this<Ledger> {
+ public:
+  using Persisted = std::move_only_function<void(const Status&)>;
+
+  Ledger(LedgerWorld world, LaneId lane, LedgerState state);
+
+  // Called after every commit, on the loop.
+  void OnCommit(std::function<void()> listener) { on_commit_ = std::move(listener); }
+
+  // ---- Settling. `row`: the pair had a waiting row until now, which goes. ----
+  // A run without rows; `add` says how many of it were delivered, filtered, dropped.
+  void SettleRun(log::Partition partition, log::Offset first, log::Offset end, const Counts& add);
+  void SettleDelivered(Position at, bool row);
+  void SettleWaiting(Position at, StoredWaiting waiting, MonoNanos due);
+  void SettleDead(Position at, const StoredDead& dead, bool row);
+  void DropRow(Position at);  // its event is gone: dropped by the rule `retention`
+  void AddAttempt(Position at, const StoredAttempt& attempt);
+  // The event of a row is copied beside it, because the log is about to forget it.
+  void KeepBody(const log::RecordView& record);
+  // Bodies of rows below `end` are about to be kept; after SetReleased() they are.
+  void BeginRelease(log::Partition partition, log::Offset end);
+  void SetReleased(log::Partition partition, log::Offset end);
+  // The lane ends: rows go, waiting ones are counted as dropped; `ends` is where it ended.
+  void Retire(const std::vector<log::Offset>& ends, const std::vector<std::uint64_t>& unanswered);
+
+  // Adds `changes` to the next commit, makes that soon, and calls `done` on the loop after it.
+  void Commit(store::Batch changes, Persisted done);
+
+  bool congested() const {
+    return changes_.ops().size() >= kChangesPerCommitMax || bytes_ >= kChangedBytesPerCommitMax;
+  }
+  bool failed() const { return failed_; }
+  bool idle() const { return !dirty_ && !under_way_; }
+
+  const Progress& progress(log::Partition p) const { return partitions_[p].progress; }
+  log::Offset start(log::Partition p) const { return partitions_[p].start; }
+  log::Offset released(log::Partition p) const { return partitions_[p].released; }
+  bool IsDead(Position at) const { return partitions_[at.partition].dead.Contains(at.offset); }
+  WaitingRows& rows() { return rows_; }
+  const WaitingRows& rows() const { return rows_; }
+  std::size_t partitions() const { return partitions_.size(); }
+
+  // ---- Any thread ----
+  Counts counts() const;
+  log::Offset synced_cursor(log::Partition partition) const { return published_[partition].load(); }
+  std::uint64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+
+ private:
+  struct PartitionState {
+    Progress progress;
+    log::Offset start = 0;
+    log::Offset released = 0;
+    log::Offset releasing = 0;  // >= released; rows below it may have a kept body
+    log::Offset high = 0;  // one past the newest that was settled
+    Counts counts;
+    RangeSet dead;
+    bool changed = false;
+  };
+  PartitionState& Touch(log::Partition partition);
+  void Settle(Position at, bool row);
+  void Put(std::string key, std::string value);
+  void Delete(std::string key) { changes_.Delete(store::Family::kOwned, std::move(key)); }
+  void MarkDirty();
+  void Submit();
+  void OnWritten(const Status& status, std::vector<Persisted> dones);
+  log::Offset HeldFrom(log::Partition partition) const;
+  StoredCursor CursorOf(const PartitionState& state) const;
+  void CountChanged();
+
+  const LedgerWorld world_;
+  const LaneId lane_;
+  std::vector<PartitionState> partitions_;
+  WaitingRows rows_;
+  std::function<void()> on_commit_;
+
+  store::Batch changes_;
+  std::size_t bytes_ = 0;
+  std::vector<Persisted> dones_;
+  bool dirty_ = false;
+  bool under_way_ = false;
+  bool urgent_ = false;
+  bool failed_ = false;
+  os::Executor::TimerId timer_ = 0;
+
+  std::vector<std::atomic<log::Offset>> published_;
+  std::atomic<std::uint64_t> delivered_{0}, filtered_{0}, dead_{0}, dropped_{0}, waiting_{0};
+};
+
+}  // namespace tributary::deliver

@@ -1,0 +1,42 @@
+#include "deliver/retry_schedule.h"
+
+#include <algorithm>
+
+#include "deliver/outcome.h"
+
+namespace tributary::deliver {
+namespace {
+
+MonoNanos Scaled(MonoNanos span, double factor) {
+  return static_cast<MonoNanos>(static_cast<double>(span) * factor);
+}
+
+}  // namespace
+
+std::vector<MonoNanos> StandardSchedule() {
+  constexpr MonoNanos kSecond = kNanosPerSecond;
+  constexpr MonoNanos kMinute = 60 * kSecond;
+  constexpr MonoNanos kHour = 60 * kMinute;
+  return {0,         5 * kSecond, 5 * kMinute, 30 * kMinute, 2 * kHour,
+          5 * kHour, 10 * kHour,  14 * kHour,  20 * kHour,   24 * kHour};
+}
+
+std::optional<MonoNanos> RetrySchedule::WaitAfter(std::uint32_t made,
+                                                  std::optional<MonoNanos> retry_after,
+                                                  os::Random& random) const {
+  if (made >= waits_.size()) return std::nullopt;
+  if (retry_after) {
+    const MonoNanos asked = std::clamp<MonoNanos>(*retry_after, 0, kRetryAfterMax);
+    const MonoNanos spread = std::min(Scaled(asked, kRetryJitter), kRetryAfterSpread);
+    return asked + Scaled(spread, random.NextUnit());
+  }
+  return Scaled(waits_[made], 1 - kRetryJitter + 2 * kRetryJitter * random.NextUnit());
+}
+
+MonoNanos RetrySchedule::longest() const {
+  const auto top = std::ranges::max_element(waits_);
+  const MonoNanos wait = top == waits_.end() ? 0 : Scaled(*top, 1 + kRetryJitter);
+  return std::max(wait, kRetryAfterMax + kRetryAfterSpread);
+}
+
+}  // namespace tributary::deliver

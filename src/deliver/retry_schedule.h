@@ -1,0 +1,37 @@
+// When to try again. Entry k is the wait before attempt k+1, so the first entry is the wait before
+// the first attempt, and a schedule of n entries allows n attempts.
+//
+// Waits are spread by ±20 %, so that what failed together does not come back together. A receiver
+// that says when (Retry-After) is obeyed, never earlier, at most 0.9 s later.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/time.h"
+#include "os/random.h"
+
+namespace tributary::deliver {
+
+inline constexpr double kRetryJitter = 0.2;
+inline constexpr MonoNanos kRetryAfterSpread = 900 * kNanosPerMilli;
+
+// Standard Webhooks' example: 75 h 35 min 5 s in all.
+std::vector<MonoNanos> StandardSchedule();
+
+class RetrySchedule {
+ public:
+  explicit RetrySchedule(std::vector<MonoNanos> waits) : waits_(std::move(waits)) {}
+  std::size_t attempts() const { return waits_.size(); }
+  // How long to wait after `made` attempts; nullopt when that was the last one.
+  std::optional<MonoNanos> WaitAfter(std::uint32_t made, std::optional<MonoNanos> retry_after,
+                                     os::Random& random) const;
+  // No wait is longer than this.
+  MonoNanos longest() const;
+
+ private:
+  std::vector<MonoNanos> waits_;
+};
+
+}  // namespace tributary::deliver

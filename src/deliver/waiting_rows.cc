@@ -1,0 +1,44 @@
+#include "deliver/waiting_rows.h"
+
+#include <algorithm>
+
+namespace tributary::deliver {
+
+void WaitingRows::Put(Position at, StoredWaiting stored, MonoNanos due) {
+  rows_[at] = Row{.stored = stored};
+  due_.push_back({due, at});
+  std::ranges::push_heap(due_, std::greater<>());
+}
+
+const WaitingRows::Row* WaitingRows::Find(Position at) const {
+  const auto found = rows_.find(at);
+  return found == rows_.end() ? nullptr : &found->second;
+}
+
+std::optional<Position> WaitingRows::TakeDue(MonoNanos now) {
+  if (due_.empty() || due_.front().when > now) return std::nullopt;
+  std::ranges::pop_heap(due_, std::greater<>());
+  const Position at = due_.back().at;
+  due_.pop_back();
+  rows_.at(at).in_flight = true;
+  return at;
+}
+
+std::optional<MonoNanos> WaitingRows::NextDue() const {
+  if (due_.empty()) return std::nullopt;
+  return due_.front().when;
+}
+
+std::optional<log::Offset> WaitingRows::LowestFrom(Position from) const {
+  const auto row = rows_.lower_bound(from);
+  if (row == rows_.end() || row->first.partition != from.partition) return std::nullopt;
+  return row->first.offset;
+}
+
+std::uint64_t WaitingRows::CountIn(log::Partition partition) const {
+  const auto first = rows_.lower_bound(Position{partition, 0});
+  const auto end = rows_.lower_bound(Position{partition + 1, 0});
+  return static_cast<std::uint64_t>(std::distance(first, end));
+}
+
+}  // namespace tributary::deliver

@@ -1,0 +1,53 @@
+// A stretch of the log together with its verdicts, decoded once and shared by all lanes of a loop.
+//
+// Lanes at the tail ask for the same offsets one after another and get the same window; a lane that
+// lags reads windows of its own, which the others do not need and which soon leave the cache.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+#include "log/log.h"
+#include "log/verdicts.h"
+
+namespace tributary::deliver {
+
+// Records [first, end) of one partition, all of them decided. Immutable.
+class Window {
+ public:
+  Window(log::Partition partition, std::shared_ptr<const log::Chunk> chunk, log::Offset first,
+         log::Offset end, std::vector<bool> duplicates);
+  log::Partition partition() const { return partition_; }
+  log::Offset first() const { return first_; }
+  log::Offset end() const { return end_; }
+  // The records at or after `from`; offsets in between may be lost to damage.
+  std::span<const log::RecordView> From(log::Offset from) const;
+  bool IsDuplicate(log::Offset offset) const { return duplicates_[offset - first_]; }
+
+ private:
+  log::Partition partition_;
+  std::shared_ptr<const log::Chunk> chunk_;
+  log::Offset first_;
+  log::Offset end_;
+  std::vector<bool> duplicates_;
+};
+
+// Belongs to one loop; its thread only. Reading may read a file: what a lane that lags needs.
+class WindowCache {
+ public:
+  WindowCache(log::Log& log, const log::Verdicts& verdicts) : log_(log), verdicts_(verdicts) {}
+  // The window that begins at or covers `from`, nullptr when nothing there is decided yet.
+  Result<std::shared_ptr<const Window>> Get(log::Partition partition, log::Offset from);
+
+ private:
+  static constexpr std::size_t kWindows = 8;
+  static constexpr std::size_t kBytesWanted = 256 * 1024;
+  log::Log& log_;
+  const log::Verdicts& verdicts_;
+  std::deque<std::shared_ptr<const Window>> recent_;
+};
+
+}  // namespace tributary::deliver
