@@ -1,0 +1,110 @@
+#include "log/partition_log.h"
+
+#include "log/recovery.h"
+
+namespace tributary::log {
+
+PartitionLog::PartitionLog(const LogWorld& world, const LogOptions& options, Partition partition,
+                           std::string dir, DamageLog& damage)
+    : world_(world),
+      options_(options),
+      partition_(partition),
+      dir_(std::move(dir)),
+      damage_(damage),
+      window_(options.tail_window_bytes),
+      queue_(options.queue_bytes_max),
+      preparer_(*world.fs, *world.clock, dir_, options.reserve_bytes,
+                [this](std::uint64_t bytes) { return MayGrow(bytes); }),
+      reader_(*world.fs, segments_, window_, damage, partition) {}
+
+Result<std::unique_ptr<PartitionLog>> PartitionLog::Open(const LogWorld& world,
+                                                         const LogOptions& options,
+                                                         Partition partition, std::string dir,
+                                                         DamageLog& damage,
+                                                         Writer::Published published) {
+  std::unique_ptr<PartitionLog> log(
+      new PartitionLog(world, options, partition, std::move(dir), damage));
+  TRY(log->Start(std::move(published)));
+  return log;
+}
+
+Status PartitionLog::Start(Writer::Published published) {
+  TRY_ASSIGN(const WritePoint start,
+             RecoverPartition(*world_.fs, dir_, partition_, segments_, damage_));
+  const auto last = segments_.last();
+  committed_.store(last ? last->end : start.next);
+  auto publish = [this, tell = std::move(published)](Offset committed) {
+    committed_.store(committed, std::memory_order_release);
+    tell(committed);
+  };
+  writer_ = std::make_unique<Writer>(world_, options_, partition_, dir_, segments_, window_, queue_,
+                                     preparer_, start, std::move(publish));
+  writer_->Begin();
+  return {};
+}
+
+Status PartitionLog::MayGrow(std::uint64_t bytes) const {
+  const std::uint64_t limit = options_.retention.size_bytes_max;
+  if (limit == 0 || segments_.bytes() + bytes <= limit) return {};
+  return Fail(ErrorCode::kExhausted,
+              "the log is at its limit, retention.size = " + std::to_string(limit) + " bytes");
+}
+
+Offset PartitionLog::first() const {
+  const auto segment = segments_.first();
+  return segment ? segment->header.base : committed();
+}
+
+std::vector<Log::SegmentInfo> PartitionLog::segments() const {
+  std::vector<Log::SegmentInfo> infos;
+  for (const Segment& segment : segments_.all()) {
+    Log::SegmentInfo info;
+    info.partition = partition_;
+    info.first = segment.header.base;
+    info.end = segment.end;
+    info.sealed = segment.sealed;
+    info.newest_us = segment.end == segment.header.base ? 0 : segment.newest_us;
+    info.path_stem = segment.stem;
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+void PartitionLog::AddStats(Stats& stats) const {
+  stats.segments += segments_.count();
+  stats.bytes_on_disk += segments_.bytes();
+  stats.commits += writer_->commits();
+  stats.records += writer_->records();
+  stats.queued_bytes += queue_.bytes();
+  stats.last_sync_ns = std::max(stats.last_sync_ns, writer_->last_sync_ns());
+}
+
+void PartitionLog::AddHealth(Health& health) const {
+  const auto poison = writer_->poison();
+  const auto refusal = queue_.refusal();
+  if (poison) health.poisoned = true;
+  if (!poison && !refusal) return;
+  health.writable = false;
+  health.reason = poison ? poison->message() : refusal->message();
+}
+
+void PartitionLog::WaitForWork() {
+  if (closed()) return;
+  const MonoNanos idle = writer_->IdleFor();
+  if (idle != 0) queue_.Wait(idle);
+}
+
+bool PartitionLog::MaintainStep() {
+  bool more = false;
+  if (writer_->wants_next()) more = preparer_.Step(writer_->next_segment_bytes());
+  if (preparer_.ready()) queue_.AcceptAgain();
+  return more;
+}
+
+void PartitionLog::Close() {
+  queue_.RefuseForGood(Error(ErrorCode::kUnavailable, "the log is closing"));
+  writer_->RequestClose();
+  queue_.Wake();
+}
+
+}  // namespace tributary::log

@@ -1,0 +1,164 @@
+#include "log/segment_reader.h"
+
+#include <algorithm>
+
+#include "log/block.h"
+
+namespace tributary::log {
+namespace {
+
+// As against a disk or a process that cannot be read at all.
+bool SaysDamaged(const Error& error) {
+  return error.code() == ErrorCode::kCorrupt || error.code() == ErrorCode::kTooLarge;
+}
+
+void AppendFrame(FrameRun& run, std::string_view frame) {
+  run.starts.push_back(static_cast<std::uint32_t>(run.bytes.size()));
+  run.bytes.append(frame);
+}
+
+// What a scan found damaged, in terms of the segment, whose end is known.
+Damage DamageOf(const Segment& segment, Partition partition, const ScanItem& item) {
+  const Offset end = item.at_end ? segment.end : item.end;
+  return DamageAt(segment, partition, item.position, item.first, end, item.what);
+}
+
+Result<SegmentPart> ReadRaw(const os::File& file, const Segment& segment, Partition partition,
+                            const SparseIndex::Entry& start, Offset from,
+                            std::size_t bytes_wanted) {
+  SegmentPart part;
+  part.first = start.offset;
+  const ScanRange range{start.position, segment.data_bytes, start.offset};
+  SegmentScan scan(file, range, segment.header.seed(), partition);
+  const std::uint64_t enough = start.position + bytes_wanted;
+  for (;;) {
+    TRY_ASSIGN(const ScanItem item, scan.Next());
+    if (item.kind == ScanItem::Kind::kRecord) AppendFrame(part.run, item.frame);
+    if (item.kind == ScanItem::Kind::kDamage) {
+      part.damage.push_back(DamageOf(segment, partition, item));
+    }
+    const bool over =
+        item.kind == ScanItem::Kind::kEnd || (item.kind == ScanItem::Kind::kDamage && item.at_end);
+    if (over && !item.at_end && scan.expected() < segment.end) {
+      part.damage.push_back(DamageAt(segment, partition, item.position, scan.expected(),
+                                     segment.end, "the segment ends too early"));
+    }
+    part.end = over ? segment.end : scan.expected();
+    if (over || (item.position + item.bytes >= enough && part.end > from)) return part;
+  }
+}
+
+// Takes the frames of a block that check; the rest is damage.
+void AppendBlock(const Segment& segment, Partition partition, std::uint64_t position,
+                 const BlockHeader& header, std::string_view frames, SegmentPart& part) {
+  Offset expected = header.first;
+  while (!frames.empty()) {
+    const Frame frame = ParseFrame(frames, segment.header.seed(), partition);
+    if (frame.kind != Frame::Kind::kRecord || frame.record.offset != expected) break;
+    AppendFrame(part.run, frames.substr(0, frame.bytes));
+    frames.remove_prefix(frame.bytes);
+    ++expected;
+  }
+  if (expected == header.end) return;
+  part.damage.push_back(DamageAt(segment, partition, position, expected, header.end,
+                                 "a record in a block does not match its checksum"));
+}
+
+Result<SegmentPart> ReadCompressed(const os::File& file, const Segment& segment,
+                                   Partition partition, const SparseIndex& index, Offset from,
+                                   std::size_t bytes_wanted) {
+  const std::vector<SparseIndex::Entry> entries = index.entries();
+  SegmentPart part;
+  auto at = std::ranges::upper_bound(entries, from, {}, &SparseIndex::Entry::offset);
+  if (at != entries.begin()) --at;
+  part.first = part.end = at == entries.begin() ? segment.header.base : at->offset;
+  codec::ZstdDecompressor zstd;
+  std::string frames;
+  for (; at != entries.end(); ++at) {
+    const bool last = std::next(at) == entries.end();
+    const Offset block_end = last ? segment.end : std::next(at)->offset;
+    const auto header = ReadBlock(file, at->position, segment.header.seed(), zstd, frames);
+    if (!header && !SaysDamaged(header.error())) return Fail(header.error());
+    if (at->offset > part.end) {
+      part.damage.push_back(DamageAt(segment, partition, at->position - 1, part.end, at->offset,
+                                     "a block is missing"));
+    }
+    if (header) {
+      AppendBlock(segment, partition, at->position, *header, frames, part);
+    } else {
+      part.damage.push_back(DamageAt(segment, partition, at->position, at->offset, block_end,
+                                     header.error().message()));
+    }
+    part.end = header && !last ? header->end : block_end;
+    if (header && last && header->end < segment.end) {
+      part.damage.push_back(DamageAt(segment, partition, at->position + header->bytes(),
+                                     header->end, segment.end, "a block is missing"));
+    }
+    if (part.run.bytes.size() >= bytes_wanted && part.end > from) return part;
+  }
+  part.end = segment.end;
+  return part;
+}
+
+Result<LoadedIndex> IndexRaw(const os::File& file, const Segment& segment, Partition partition) {
+  LoadedIndex loaded{std::make_shared<SparseIndex>(), {}};
+  const ScanRange range{kSegmentHeaderBytes, segment.data_bytes, segment.header.base};
+  SegmentScan scan(file, range, segment.header.seed(), partition);
+  for (;;) {
+    TRY_ASSIGN(const ScanItem item, scan.Next());
+    if (item.kind == ScanItem::Kind::kRecord) {
+      loaded.index->AddSparse(
+          {item.record.offset, item.record.fields.received_at_us, item.position});
+    }
+    if (item.kind == ScanItem::Kind::kDamage) {
+      loaded.damage.push_back(DamageOf(segment, partition, item));
+    }
+    if (item.kind == ScanItem::Kind::kEnd || item.at_end) return loaded;
+  }
+}
+
+Result<LoadedIndex> IndexCompressed(const os::File& file, const Segment& segment,
+                                    Partition partition) {
+  LoadedIndex loaded{std::make_shared<SparseIndex>(), {}};
+  auto blocks = ReadBlockIndex(file, segment.header.seed());
+  if (!blocks) {
+    if (blocks.error().code() != ErrorCode::kCorrupt) return Fail(blocks.error());
+    TRY_ASSIGN(const std::uint64_t size, file.Size());
+    loaded.damage.push_back(
+        DamageAt(segment, partition, size, segment.end, segment.end, blocks.error().message()));
+    blocks = ScanBlocks(file, segment.header.seed());
+    if (!blocks) return Fail(blocks.error());
+  }
+  for (const SparseIndex::Entry& entry : blocks->entries) loaded.index->Add(entry);
+  return loaded;
+}
+
+}  // namespace
+
+Damage DamageAt(const Segment& segment, Partition partition, std::uint64_t position, Offset first,
+                Offset end, std::string what) {
+  Damage damage;
+  damage.partition = partition;
+  damage.segment = segment.name();
+  damage.position = position;
+  damage.first = first;
+  damage.end = std::max(first, end);
+  damage.what = std::move(what);
+  return damage;
+}
+
+Result<SegmentPart> ReadPart(const os::File& file, const Segment& segment, Partition partition,
+                             const SparseIndex& index, Offset from, std::size_t bytes_wanted) {
+  if (segment.header.compressed) {
+    return ReadCompressed(file, segment, partition, index, from, bytes_wanted);
+  }
+  const SparseIndex::Entry begin{segment.header.base, 0, kSegmentHeaderBytes};
+  return ReadRaw(file, segment, partition, index.AtOrBefore(from, begin), from, bytes_wanted);
+}
+
+Result<LoadedIndex> LoadIndex(const os::File& file, const Segment& segment, Partition partition) {
+  return segment.header.compressed ? IndexCompressed(file, segment, partition)
+                                   : IndexRaw(file, segment, partition);
+}
+
+}  // namespace tributary::log
