@@ -83,7 +83,8 @@ Response ErrorResponse(int status, std::string_view code, std::string_view messa
 Response ErrorResponse(const Error& error) {
   const int status = StatusOf(error.code());
   const std::string_view message =
-      status == 500 ? "the server could not do this; its log says why" : error.message();
+      status == 500 ? "the server could not do this; its log says why"
+                    : std::string_view(error.message());
   return ErrorResponse(status, CodeName(error.code()), message, error.field());
 }
 
