@@ -11,14 +11,20 @@ namespace tributary::app {
 
 class DedupeEventIndex final : public control::EventIndex {
  public:
-  DedupeEventIndex(const dedupe::Dedupe& dedupe,
-                   std::shared_ptr<const ingest::SourceSnapshot> sources)
+  DedupeEventIndex(dedupe::Dedupe& dedupe, std::shared_ptr<const ingest::SourceSnapshot> sources)
       : dedupe_(dedupe), sources_(std::move(sources)) {}
   Result<control::EventPlace> Find(std::optional<log::SourceId> source,
                                    std::string_view message_id) override;
+  Status WhenIndexed(log::Partition partition, log::Offset offset, MonoNanos deadline_ns,
+                     Wake wake) override {
+    return dedupe_.WhenIndexed(partition, offset, deadline_ns, std::move(wake));
+  }
 
  private:
-  const dedupe::Dedupe& dedupe_;
+  Result<std::optional<control::EventPlace>> FindOf(log::SourceId source,
+                                                    std::string_view message_id) const;
+
+  dedupe::Dedupe& dedupe_;
   const std::shared_ptr<const ingest::SourceSnapshot> sources_;
 };
 

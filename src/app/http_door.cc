@@ -12,6 +12,11 @@ control::ControlWorld ForLoop(control::ControlWorld world, os::AsioLoop& loop,
   return world;
 }
 
+// Whether a source may take POST /track without a key although it does not say so itself.
+bool KeylessAllowed(const config::Settings& settings) {
+  return config::LoopbackOnly(settings) && settings.track_api.keyless == config::Keyless::kLoopback;
+}
+
 }  // namespace
 
 HttpDoor::HttpDoor(const DoorWorld& world)
@@ -24,7 +29,7 @@ HttpDoor::HttpDoor(const DoorWorld& world)
                                       .clock = &os::SystemClock(),
                                       .random = &os::SystemRandom(),
                                       .metrics = world.metrics,
-                                      .loopback = config::LoopbackOnly(*world.settings)};
+                                      .loopback = KeylessAllowed(*world.settings)};
   for (const ingest::SourceRegistration* registration : ingest::RegisteredSources()) {
     sources_.push_back(registration->make(context));
     sources_.back()->AddRoutes(router_);

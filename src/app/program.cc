@@ -51,8 +51,9 @@ Status Program::OpenData() {
 Status Program::OpenStages() {
   TRY_ASSIGN(dedupe_, dedupe::Dedupe::Open({.fs = &os::PosixFileSystem(),
                                             .clock = &os::SystemClock(),
+                                            .random = &os::SystemRandom(),
                                             .log = log_.get(),
-                                            .metrics = &metrics_},
+                                            .registry = &metrics_},
                                            DedupeOptionsOf(settings_)));
   event_index_ = std::make_unique<DedupeEventIndex>(*dedupe_, sources_);
 
@@ -91,7 +92,6 @@ Status Program::OpenDoors() {
                         .control = {.blocking = &read_loop_,
                                     .engine = engine_.get(),
                                     .log = log_.get(),
-                                    .verdicts = dedupe_.get(),
                                     .events = event_index_.get(),
                                     .store = store_.get(),
                                     .metrics = &metrics_,
@@ -150,9 +150,11 @@ void Program::Start() {
   });
   maintain_worker_ = std::make_unique<Worker>("maintain", [this] { RunMaintenance(); });
   dedupe_worker_ = std::make_unique<Worker>("dedupe", [this] {
-    while (dedupe_->WaitForWork()) {
+    while (true) {
       while (dedupe_->Step()) {
       }
+      if (dedupe_->closed()) break;
+      dedupe_->WaitForWork();
     }
   });
   outcome_worker_ = std::make_unique<Worker>("outcomes", [this] {
@@ -215,7 +217,6 @@ void Program::CloseDelivery(MonoNanos deadline) {
   std::promise<void> closed;
   engine_->Close(deadline, [&closed] { closed.set_value(); });
   closed.get_future().wait();
-  engine_->committer().Close();
   outcome_worker_->Join();
 }
 

@@ -63,7 +63,7 @@ class Program {
   store::DataDir data_dir_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<log::SegmentedLog> log_;
-  std::unique_ptr<dedupe::Dedupe> dedupe_;
+  std::shared_ptr<dedupe::Dedupe> dedupe_;
   std::shared_ptr<const ingest::SourceSnapshot> sources_;
   std::unique_ptr<DedupeEventIndex> event_index_;
 

@@ -48,7 +48,6 @@ Result<std::shared_ptr<const ingest::SourceSnapshot>> AssignSourceIds(
   TRY_ASSIGN(const auto stored_next, ReadNumber(store, keys::Meta(kNextSource)));
   std::uint32_t next = stored_next.value_or(1);  // 0 is the program itself
   const std::uint32_t first_new = next;
-  const std::string keyless = config::KeylessSource(settings);
   store::Batch batch;
   std::vector<ingest::SourceSpec> specs;
   for (const config::SourceSettings& source : settings.sources) {
@@ -59,7 +58,6 @@ Result<std::shared_ptr<const ingest::SourceSnapshot>> AssignSourceIds(
       batch.Put(Family::kOwned, keys::Source(*id), kSourceVersion + source.name);
     }
     specs.push_back(SpecOf(source, *id));
-    specs.back().keyless = source.name == keyless;
   }
   if (next != first_new) {
     batch.Put(Family::kOwned, keys::Meta(kNextSource), Number(next));

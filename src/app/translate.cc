@@ -36,8 +36,8 @@ log::LogOptions LogOptionsOf(const config::Settings& settings) {
   return o;
 }
 
-dedupe::Options DedupeOptionsOf(const config::Settings& settings) {
-  dedupe::Options o;
+dedupe::DedupeOptions DedupeOptionsOf(const config::Settings& settings) {
+  dedupe::DedupeOptions o;
   o.dir = settings.data_dir + "/dedupe";
   o.window_us = settings.dedupe.window_ns / 1000;
   o.max_ids = settings.dedupe.max_ids;

@@ -16,7 +16,7 @@
 namespace tributary::app {
 
 log::LogOptions LogOptionsOf(const config::Settings& settings);
-dedupe::Options DedupeOptionsOf(const config::Settings& settings);
+dedupe::DedupeOptions DedupeOptionsOf(const config::Settings& settings);
 http::ServerLimits ServerLimitsOf(const config::Settings& settings);
 http::ClientOptions ClientOptionsOf(const config::Settings& settings, const std::string& version);
 http::EgressOptions EgressOptionsOf(const config::Settings& settings);

@@ -76,7 +76,7 @@ struct LogSettings {
 
 struct DedupeSettings {
   MonoNanos window_ns = 86'400 * kNanosPerSecond;
-  std::uint64_t max_ids = 100'000'000;
+  std::uint64_t max_ids = 16'000'000;
   static void Describe(OptionList<DedupeSettings>& o);
 };
 
@@ -162,9 +162,5 @@ Result<ListenAddress> ParseListen(std::string_view text);
 bool IsLoopbackHost(std::string_view host);
 // True when every address that will be listened on is loopback.
 bool LoopbackOnly(const Settings& settings);
-
-// The source that takes the seed's POST /track without a key: the one that says so, else, on
-// loopback and unless track_api.keyless is never, the first enabled one. "" when there is none.
-std::string KeylessSource(const Settings& settings);
 
 }  // namespace tributary::config
