@@ -17,7 +17,6 @@
 #include "http/router.h"
 #include "ingest/source_directory.h"
 #include "log/log.h"
-#include "log/verdicts.h"
 #include "metrics/registry.h"
 #include "os/executor.h"
 #include "store/store.h"
@@ -29,7 +28,6 @@ struct ControlWorld {
   os::Executor* blocking = nullptr;  // its thread may block
   deliver::Engine* engine = nullptr;
   log::Log* log = nullptr;
-  const log::Verdicts* verdicts = nullptr;
   EventIndex* events = nullptr;
   const store::Store* store = nullptr;
   const metrics::Registry* metrics = nullptr;
@@ -39,7 +37,7 @@ struct ControlWorld {
   std::string version;
 };
 
-// How long a trace may wait for the dedupe stage to reach what was durable when it was asked for.
+// How long a trace may wait until the message-id index has what was durable when it was asked for.
 inline constexpr MonoNanos kTraceWaitMax = 10 * kNanosPerSecond;
 inline constexpr std::size_t kPageEntriesMax = 1000;
 inline constexpr std::size_t kPageEntriesDefault = 100;

@@ -209,23 +209,35 @@ TEST(Events, ADamagedRecordIsNamedAsSuch) {
   EXPECT_EQ(kit.Get("/api/v1/events/m-2").status, 404) << "retained away";
 }
 
-TEST(Events, TheTraceWaitsForDedupeAndNoLongerThanItsLimit) {
+TEST(Events, TheTraceWaitsUntilTheIndexHasEveryPartition) {
   ControlKit kit;
   kit.AddEvent("m-1", "{}");
-  kit.verdicts.decided_at = 0;
+  kit.index.ready = false;
   auto target = kit.Start({.target = "/api/v1/events/m-1"});
-  for (int i = 0; i < 5; ++i) kit.loop.NextTimer();
-  EXPECT_FALSE(target->response) << "answered before dedupe had passed the event";
-  kit.verdicts.decided_at = 1;
-  kit.loop.NextTimer();
+  for (std::uint32_t p = 0; p < kit.log.partitions(); ++p) {
+    while (kit.loop.RunOne()) {
+    }
+    EXPECT_FALSE(target->response) << "answered before the index had partition " << p;
+    ASSERT_EQ(kit.index.waiting.size(), p + 1);
+    kit.index.waiting.back()(true);
+  }
   while (kit.loop.RunOne()) {
   }
   ASSERT_TRUE(target->response);
   EXPECT_EQ(target->response->status, 200);
+}
 
-  kit.verdicts.decided_at = 0;
-  EXPECT_EQ(kit.Get("/api/v1/events/m-1").status, 504);
-  EXPECT_GE(kit.loop.Now(), kTraceWaitMax);
+TEST(Events, AnIndexThatStaysBehindIsSaidToBe) {
+  ControlKit kit;
+  kit.AddEvent("m-1", "{}");
+  kit.index.ready = false;
+  auto target = kit.Start({.target = "/api/v1/events/m-1"});
+  kit.index.waiting.back()(false);
+  EXPECT_FALSE(target->response) << "answered on another thread";
+  kit.loop.RunOne();
+  EXPECT_EQ(target->response->status, 504);
+  kit.index.refuse = true;
+  EXPECT_EQ(kit.Get("/api/v1/events/m-1").status, 503);
 }
 
 TEST(Blocking, MoreThanItsLimitIsRefusedNotQueued) {

@@ -113,19 +113,6 @@ class FakeEngine final : public deliver::Engine {
   }
 };
 
-class FakeVerdicts final : public log::Verdicts {
- public:
-  log::Offset decided_at = 1'000'000;
-  log::Offset decided(log::Partition) const override { return decided_at; }
-  log::Offset synced(log::Partition) const override { return decided_at; }
-  bool IsDuplicate(log::Partition, log::Offset) const override { return false; }
-  std::vector<bool> Duplicates(log::Partition, log::Offset first, log::Offset end) const override {
-    return std::vector<bool>(end - first);
-  }
-  void RequestSync() override {}
-  void OnProgress(Listener) override {}
-};
-
 class FakeIndex final : public EventIndex {
  public:
   std::map<std::string, EventPlace, std::less<>> places;
@@ -136,6 +123,18 @@ class FakeIndex final : public EventIndex {
     if (found == places.end()) return Fail(ErrorCode::kNotFound, "no event has this message id");
     return found->second;
   }
+  bool ready = true;
+  std::vector<Wake> waiting;
+  Status WhenIndexed(log::Partition, log::Offset, MonoNanos, Wake wake) override {
+    if (refuse) return Fail(ErrorCode::kExhausted, "too many wait");
+    if (ready) {
+      wake(true);
+    } else {
+      waiting.push_back(std::move(wake));
+    }
+    return {};
+  }
+  bool refuse = false;
 };
 
 // One answer, kept.
@@ -168,7 +167,6 @@ struct ControlKit {
   FakeEngine engine;
   test::MemoryLog log;
   test::MemoryStore store;
-  FakeVerdicts verdicts;
   FakeIndex index;
   metrics::Registry metrics;
   ingest::SourceDirectory sources;
@@ -185,7 +183,6 @@ struct ControlKit {
     world.blocking = &loop;
     world.engine = &engine;
     world.log = &log;
-    world.verdicts = &verdicts;
     world.events = &index;
     world.store = &store;
     world.metrics = &metrics;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -19,10 +20,17 @@ struct EventPlace {
 class EventIndex {
  public:
   virtual ~EventIndex() = default;
-  // The first event of that id from `source`; without a source the newest of any. kNotFound when
-  // none is known. May block. Any thread.
+  // The newest event of that id that was no duplicate, from `source` or, without one, from any.
+  // kNotFound when none is known. May block. Any thread.
   virtual Result<EventPlace> Find(std::optional<log::SourceId> source,
                                   std::string_view message_id) = 0;
+
+  // Calls `wake(true)` once Find() knows everything below `offset`, `wake(false)` at `deadline_ns`
+  // (monotonic) or when closing; at once or later, on any thread, where it must only post.
+  // kExhausted, and no call, when too many wait.
+  using Wake = std::move_only_function<void(bool indexed)>;
+  virtual Status WhenIndexed(log::Partition partition, log::Offset offset, MonoNanos deadline_ns,
+                             Wake wake) = 0;
 };
 
 }  // namespace tributary::control

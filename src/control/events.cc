@@ -16,9 +16,6 @@ using http::Request;
 using http::Responder;
 using http::Response;
 
-constexpr MonoNanos kFirstWait = 1 * kNanosPerMilli;
-constexpr MonoNanos kLongestWait = 50 * kNanosPerMilli;
-
 std::string SourceName(const ControlWorld& world, log::SourceId id) {
   const ingest::SourceSpec* source = world.sources->current().FindById(id);
   return source != nullptr ? JsonString(source->name) : "null";  // its source may be gone
@@ -54,7 +51,6 @@ struct EventFinder::Search {
   Done done;
   std::vector<log::Offset> durable;  // per partition, when the search began
   MonoNanos deadline = 0;
-  MonoNanos wait = kFirstWait;
 };
 
 void EventFinder::Find(std::optional<log::SourceId> source, std::string message_id, Done done) {
@@ -66,28 +62,24 @@ void EventFinder::Find(std::optional<log::SourceId> source, std::string message_
     search->durable.push_back(world_.log->committed(p));
   }
   search->deadline = world_.loop->Now() + kTraceWaitMax;
-  Wait(std::move(search));
+  WaitFrom(std::move(search), 0);
 }
 
-bool EventFinder::Decided(const Search& search) const {
-  for (log::Partition p = 0; p < search.durable.size(); ++p) {
-    if (world_.verdicts->decided(p) < search.durable[p]) return false;
+// One partition after the other; mostly all of them are ready at once.
+void EventFinder::WaitFrom(std::shared_ptr<Search> search, log::Partition partition) {
+  if (partition == search->durable.size()) return LookUp(std::move(search));
+  const auto next = [this, search, partition](bool indexed) {
+    if (indexed) return WaitFrom(search, partition + 1);
+    search->done(Fail(ErrorCode::kDeadline, "the message-id index is too far behind"));
+  };
+  const Status waiting =
+      world_.events->WhenIndexed(partition, search->durable[partition], search->deadline,
+                                 [&loop = *world_.loop, next](bool indexed) {
+                                   loop.Post([next, indexed] { next(indexed); });
+                                 });
+  if (!waiting) {
+    search->done(Fail(ErrorCode::kUnavailable, "too many traces are asked for at once"));
   }
-  return true;
-}
-
-// Dedupe is a millisecond behind the log, so the first look mostly is the last; looking again by a
-// timer needs no list of waiters that another thread would have to reach into.
-void EventFinder::Wait(std::shared_ptr<Search> search) {
-  if (Decided(*search)) return LookUp(std::move(search));
-  const MonoNanos now = world_.loop->Now();
-  if (now >= search->deadline) {
-    return search->done(
-        Fail(ErrorCode::kDeadline, "the stage that decides duplicates is too far behind"));
-  }
-  const MonoNanos wait = std::exchange(search->wait, std::min(search->wait * 2, kLongestWait));
-  world_.loop->At(now + wait,
-                  [this, search = std::move(search)]() mutable { Wait(std::move(search)); });
 }
 
 void EventFinder::LookUp(std::shared_ptr<Search> search) {

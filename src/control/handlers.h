@@ -55,8 +55,7 @@ class EventFinder {
 
  private:
   struct Search;
-  bool Decided(const Search& search) const;
-  void Wait(std::shared_ptr<Search> search);
+  void WaitFrom(std::shared_ptr<Search> search, log::Partition partition);
   void LookUp(std::shared_ptr<Search> search);
   Result<Found> ReadRecord(const Search& search) const;
   void Trace(std::shared_ptr<Search> search, Found found);

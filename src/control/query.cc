@@ -45,7 +45,8 @@ Status CheckQuery(std::string_view query, const std::vector<std::string>& known)
 }
 
 Result<PageRequest> ReadPage(std::string_view query, std::vector<std::string> others) {
-  others.insert(others.begin(), {"limit", "cursor"});
+  others.emplace_back("limit");
+  others.emplace_back("cursor");
   TRY(CheckQuery(query, others));
   PageRequest page{.limit = kPageEntriesDefault, .cursor = {}};
   http::QueryParameter(query, "cursor", page.cursor);
