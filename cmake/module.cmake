@@ -34,8 +34,10 @@ function(module name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${target} tributary_test_support ${M_TEST_LIBS}
       GTest::gmock GTest::gtest_main)
-    if(TARGET ${target}_all)
-      target_link_libraries(${name}_test PRIVATE ${target}_all)
+    if(M_REGISTERS AND code)
+      # As objects, not as the whole archive: the archive itself is linked as well, and a member
+      # that a test names would be there twice.
+      target_sources(${name}_test PRIVATE $<TARGET_OBJECTS:${target}>)
     endif()
     target_precompile_headers(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch_test.h)
     add_dependencies(unit_tests ${name}_test)
