@@ -17,17 +17,21 @@ function(module name)
   if(NOT code)
     add_library(${target} INTERFACE)
     target_link_libraries(${target} INTERFACE tributary_flags ${deps} ${M_LIBS})
+  elseif(M_REGISTERS)
+    # An archive gives up only the objects that somebody names, and nobody names these: a program
+    # links tributary_<name>_all, which hands it the objects themselves.
+    add_library(${target}_objects OBJECT ${code})
+    target_link_libraries(${target}_objects PUBLIC tributary_flags ${deps} ${M_LIBS})
+    target_precompile_headers(${target}_objects PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
+    add_library(${target} STATIC $<TARGET_OBJECTS:${target}_objects>)
+    target_link_libraries(${target} PUBLIC tributary_flags ${deps} ${M_LIBS})
+    add_library(${target}_all INTERFACE)
+    target_sources(${target}_all INTERFACE $<TARGET_OBJECTS:${target}_objects>)
+    target_link_libraries(${target}_all INTERFACE ${target})
   else()
     add_library(${target} STATIC ${code})
     target_link_libraries(${target} PUBLIC tributary_flags ${deps} ${M_LIBS})
     target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
-  endif()
-  if(M_REGISTERS AND code)
-    # Self-registering objects would be dropped by the linker: take the archive whole.
-    add_library(${target}_all INTERFACE)
-    target_link_libraries(${target}_all INTERFACE
-      -Wl,--whole-archive $<TARGET_FILE:${target}> -Wl,--no-whole-archive ${target})
-    add_dependencies(${target}_all ${target})
   endif()
 
   if(tests AND TRIBUTARY_TESTS)
@@ -37,7 +41,7 @@ function(module name)
     if(M_REGISTERS AND code)
       # As objects, not as the whole archive: the archive itself is linked as well, and a member
       # that a test names would be there twice.
-      target_sources(${name}_test PRIVATE $<TARGET_OBJECTS:${target}>)
+      target_sources(${name}_test PRIVATE $<TARGET_OBJECTS:${target}_objects>)
     endif()
     target_precompile_headers(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch_test.h)
     add_dependencies(unit_tests ${name}_test)
