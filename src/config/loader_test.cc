@@ -282,19 +282,5 @@ TEST(Loader, NoProblemQuotesASecret) {
   }
 }
 
-TEST(Settings, TheKeylessSourceIsTheFirstOneOnLoopbackOnly) {
-  Settings s;
-  EXPECT_EQ(KeylessSource(s), "demo");
-  s.track_api.keyless = Keyless::kNever;
-  EXPECT_EQ(KeylessSource(s), "");
-  s.track_api.keyless = Keyless::kLoopback;
-  s.listen = "0.0.0.0:80";
-  EXPECT_EQ(KeylessSource(s), "");
-  s.sources[0].keyless = true;
-  EXPECT_EQ(KeylessSource(s), "demo");
-  s.sources[0].enabled = false;
-  EXPECT_EQ(KeylessSource(s), "");
-}
-
 }  // namespace
 }  // namespace tributary::config

@@ -217,7 +217,8 @@ void DedupeSettings::Describe(OptionList<DedupeSettings>& o) {
              "How long a message id is remembered, so that its repeats are dropped.",
              {.min = kNanosPerSecond});
   o.Optional("max_ids", &DedupeSettings::max_ids,
-             "Most ids remembered; the window closes early when there are more.", {.min = 1000});
+             "Most ids remembered; the window closes early when there are more.",
+             {.min = 1000, .max = 16'777'216});
 }
 
 void DeliverySettings::Describe(OptionList<DeliverySettings>& o) {
@@ -225,13 +226,6 @@ void DeliverySettings::Describe(OptionList<DeliverySettings>& o) {
              "Events of one destination that may wait for a retry; at the limit it stops reading, "
              "and its backlog stays in the log.",
              {.min = 1});
-  o.Duration("dead_letter_age", &DeliverySettings::dead_letter_age_ns,
-             "How long dead letters are kept.", {.min = kNanosPerSecond});
-  o.Bytes("dead_letter_size", &DeliverySettings::dead_letter_bytes_max,
-          "Most bytes of dead letters kept.");
-  o.Duration("log_age", &DeliverySettings::log_age_ns, "How long attempts are kept.",
-             {.min = kNanosPerSecond});
-  o.Bytes("log_size", &DeliverySettings::log_bytes_max, "Most bytes of attempts kept.");
   o.Optional("connections_max", &DeliverySettings::connections_max,
              "Connections to destinations open at once.", {.min = 1, .max = 65'536});
   o.Optional("connections_per_host_max", &DeliverySettings::connections_per_host_max,
@@ -359,17 +353,6 @@ bool LoopbackOnly(const Settings& settings) {
     if (!address || !IsLoopbackHost(address->host)) return false;
   }
   return true;
-}
-
-std::string KeylessSource(const Settings& settings) {
-  const bool fallback = LoopbackOnly(settings) && settings.track_api.keyless == Keyless::kLoopback;
-  std::string first;
-  for (const SourceSettings& source : settings.sources) {
-    if (!source.enabled) continue;
-    if (source.keyless) return source.name;
-    if (first.empty()) first = source.name;
-  }
-  return fallback ? first : std::string();
 }
 
 }  // namespace tributary::config

@@ -82,10 +82,6 @@ struct DedupeSettings {
 
 struct DeliverySettings {
   std::uint32_t waiting_max = 1'000'000;
-  MonoNanos dead_letter_age_ns = 30 * 86'400 * kNanosPerSecond;
-  std::uint64_t dead_letter_bytes_max = 10ULL << 30;
-  MonoNanos log_age_ns = 7 * 86'400 * kNanosPerSecond;
-  std::uint64_t log_bytes_max = 10ULL << 30;
   std::uint32_t connections_max = 512;
   std::uint32_t connections_per_host_max = 64;
   std::string ca_file;
