@@ -1,6 +1,6 @@
 #include "control/access.h"
 
-#include "control/control_test_kit.h"
+#include "control/control_kit_test.h"
 
 namespace tributary::control {
 namespace {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/blocking.h"
-#include "control/control_test_kit.h"
+#include "control/control_kit_test.h"
 
 namespace tributary::control {
 namespace {
