@@ -36,6 +36,9 @@ class SignalWatch {
 std::optional<std::string> Environment(const std::string& name);
 std::vector<std::pair<std::string, std::string>> EnvironmentWithPrefix(const std::string& prefix);
 
+// Whether somebody watches standard error, so that progress is worth drawing there.
+bool StandardErrorIsTerminal();
+
 std::uint64_t ResidentBytes();
 std::uint64_t OpenDescriptors();
 unsigned Cores();  // that this process may run on

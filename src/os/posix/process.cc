@@ -74,6 +74,10 @@ std::vector<std::pair<std::string, std::string>> EnvironmentWithPrefix(const std
   return found;
 }
 
+bool StandardErrorIsTerminal() {
+  return ::isatty(STDERR_FILENO) == 1;
+}
+
 std::uint64_t ResidentBytes() {
   std::FILE* file = std::fopen("/proc/self/statm", "re");
   if (file == nullptr) return 0;
