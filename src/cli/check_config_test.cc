@@ -1,0 +1,79 @@
+#include "cli/cli_kit_test.h"
+#include "support/temp_dir.h"
+
+namespace tributary::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class CheckConfig : public ::testing::Test {
+ protected:
+  Ran Check(std::string_view yaml) {
+    const std::string file = temp / "t.yaml";
+    EXPECT_TRUE(os::WriteFileAtomic(os::PosixFileSystem(), file, yaml).has_value());
+    return terminal.Run({"check-config", file});
+  }
+  test::TempDir temp;
+  Terminal terminal;
+};
+
+TEST_F(CheckConfig, GoodFileIsFine) {
+  const Ran ran = Check("listen: 127.0.0.1:9999\nretention: {age: 3d}\n");
+  EXPECT_EQ(ran.code, kExitFine) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("t.yaml: fine\n"));
+  EXPECT_THAT(ran.err, IsEmpty());
+}
+
+TEST_F(CheckConfig, SlipIsNamedWithLineColumnAndSuggestion) {
+  const Ran ran = Check("threads: 1\nlisen: 127.0.0.1:9999\n");
+  EXPECT_EQ(ran.code, kExitUsage);
+  EXPECT_THAT(ran.err, HasSubstr("t.yaml:2:1: "));
+  EXPECT_THAT(ran.err, HasSubstr("did you mean 'listen'?"));
+  EXPECT_THAT(ran.out, IsEmpty());
+}
+
+TEST_F(CheckConfig, EveryProblemHasItsLine) {
+  const Ran ran = Check("thread: 1\nretention: {age: soon}\n");
+  EXPECT_THAT(ran.err, HasSubstr("t.yaml:1:1: "));
+  EXPECT_THAT(ran.err, HasSubstr("t.yaml:2:"));
+}
+
+TEST_F(CheckConfig, FileThatIsNotThereIsAUsageError) {
+  const Ran ran = terminal.Run({"check-config", temp / "none.yaml"});
+  EXPECT_EQ(ran.code, kExitUsage);
+  EXPECT_THAT(ran.err, HasSubstr("none.yaml"));
+}
+
+TEST_F(CheckConfig, EnvironmentCountsAsItDoesForServe) {
+  terminal.environment["TRIBUTARY_THREADS"] = "many";
+  const Ran ran = Check("listen: 127.0.0.1:9999\n");
+  EXPECT_EQ(ran.code, kExitUsage);
+  EXPECT_THAT(ran.err, HasSubstr("TRIBUTARY_THREADS"));
+}
+
+TEST_F(CheckConfig, DestinationsAreJudgedByTheirType) {
+  EXPECT_EQ(Check("destinations:\n  - {name: a, type: 'null'}\n").code, kExitFine);
+  const Ran ran = Check("destinations:\n  - {name: a, type: nul}\n");
+  EXPECT_EQ(ran.code, kExitUsage);
+  EXPECT_THAT(ran.err, HasSubstr("t.yaml:2:"));
+}
+
+TEST_F(CheckConfig, EgressOfTheSameFileDecidesAboutItsDestinations) {
+  const std::string hook =
+      "destinations:\n  - {name: a, type: webhook, url: 'http://127.0.0.1:9000/'}\n";
+  const Ran refused = Check(hook);
+  EXPECT_EQ(refused.code, kExitUsage);
+  EXPECT_THAT(refused.err, HasSubstr("egress"));
+  const Ran allowed = Check("egress: {allow: [127.0.0.1/32]}\n" + hook);
+  EXPECT_EQ(allowed.code, kExitFine) << allowed.err;
+}
+
+TEST_F(CheckConfig, SourcesOfTheSameFileCanBeNamedByItsDestinations) {
+  const std::string rest = "destinations:\n  - {name: a, type: 'null', sources: [shop]}\n";
+  EXPECT_EQ(Check("sources: [{name: shop, write_key: k}]\n" + rest).code, kExitFine);
+  EXPECT_EQ(Check(rest).code, kExitUsage);
+}
+
+}  // namespace
+}  // namespace tributary::cli

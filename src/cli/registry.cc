@@ -1,0 +1,41 @@
+#include "cli/registry.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include "cli/escape.h"
+
+namespace tributary::cli {
+namespace {
+
+// A function's static, so that it exists before the first registration of any file.
+std::vector<const CommandRegistration*>& Table() {
+  static std::vector<const CommandRegistration*> table;
+  return table;
+}
+
+}  // namespace
+
+CommandRegistration::CommandRegistration(std::string_view command_name,
+                                         std::string_view command_summary, Make make_command)
+    : name(command_name), summary(command_summary), make(make_command) {
+  Table().push_back(this);
+}
+
+std::vector<const CommandRegistration*> RegisteredCommands() {
+  std::vector<const CommandRegistration*> sorted = Table();
+  std::ranges::sort(sorted, {}, [](const CommandRegistration* c) { return c->name; });
+  return sorted;
+}
+
+int Complain(Context& context, std::string_view message) {
+  context.err << "tributary: " << EscapeLine(message) << std::endl;
+  return kExitFailed;
+}
+
+int ComplainOfUsage(Context& context, std::string_view message) {
+  Complain(context, message);
+  return kExitUsage;
+}
+
+}  // namespace tributary::cli
