@@ -98,12 +98,18 @@ Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) co
                                  return store::Visit::kContinue;
                                }));
   TRY(broken);
+  // What the lane remembers need not be in the store: a success at the first attempt never is, the
+  // rest only after the next commit.
+  for (const StoredAttempt& recent : known.recent) {
+    if (std::ranges::find(attempts, recent.number, &StoredAttempt::number) == attempts.end()) {
+      attempts.push_back(recent);
+    }
+  }
   std::ranges::sort(attempts, {}, &StoredAttempt::number);
   for (StoredAttempt& attempt : attempts) {
     trace.attempts_total = std::max(trace.attempts_total, attempt.number);
     trace.attempts.push_back(std::move(attempt.attempt));
   }
-  if (attempts.empty() && known.recent) trace.attempts.push_back(*known.recent);
   if (attempts.empty() && known.state == PairState::kDelivered) trace.attempts_total = 1;
   return trace;
 }

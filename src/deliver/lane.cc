@@ -144,8 +144,9 @@ std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
     pair.state = PairState::kDeadLettered;
   } else if (ledger_->progress(at.partition).Settled(at.offset)) {
     pair.state = PairState::kDelivered;
-    const auto known = std::ranges::find(recent_, at, &Recent::at);
-    if (known != recent_.end()) pair.recent = known->attempt;
+  }
+  for (const Recent& recent : recent_) {
+    if (recent.at == at) pair.recent.push_back(recent.attempt);
   }
   return pair;
 }

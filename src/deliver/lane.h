@@ -67,7 +67,7 @@ struct LanePair {
   PairState state = PairState::kPending;
   std::uint32_t attempts_total = 0;
   std::optional<UnixMicros> next_attempt_at_us;
-  std::optional<Attempt> recent;  // of a delivery at the first attempt, while it is remembered
+  std::vector<StoredAttempt> recent;  // the newest: perhaps not in the store (yet)
 };
 
 class Lane final : public log::Holder, public std::enable_shared_from_this<Lane> {
@@ -125,6 +125,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     log::Offset known = 0;     // below it some may have been settled before a restart
     log::Offset release = 0;   // the log wants everything below gone
     log::Offset released = 0;  // how far that was worked off
+    std::uint64_t dropped = 0;  // by it
     bool releasing = false;
   };
   // Counts of a run of records that need no attempt.
@@ -134,7 +135,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   };
   struct Recent {
     Position at;
-    Attempt attempt;
+    StoredAttempt attempt;
   };
 
   // lane_read.cc
@@ -157,7 +158,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void OnOutcome(std::uint64_t token, Outcome outcome);
   void Measure(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
   void SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
-  void Remember(Position at, const Attempt& attempt);
+  void Remember(Position at, StoredAttempt attempt);
   void KeepIfReleased(Position at);
   void MaybeDrained();
 

@@ -126,20 +126,19 @@ void Lane::Measure(const InFlight& attempt, const Outcome& outcome, MonoNanos no
 
 void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now) {
   const Position at = attempt.at;
-  const Attempt line{.at_us = attempt.at_us,
-                     .status = outcome.status,
-                     .duration_ms = (now - attempt.began_ns) / kNanosPerMilli,
-                     .revision = attempt.revision,
-                     .error = outcome.error,
-                     .response = outcome.response.substr(0, kResponseBytesKept)};
+  StoredAttempt line{.number = attempt.attempt,
+                     .attempt = {.at_us = attempt.at_us,
+                                 .status = outcome.status,
+                                 .duration_ms = (now - attempt.began_ns) / kNanosPerMilli,
+                                 .revision = attempt.revision,
+                                 .error = outcome.error,
+                                 .response = outcome.response.substr(0, kResponseBytesKept)}};
   const bool delivered = outcome.verdict == Verdict::kDelivered;
   // A success at the first attempt, the ordinary case, costs no row.
-  if (!delivered || attempt.attempt > 1) {
-    ledger_->AddAttempt(at, {.number = attempt.attempt, .attempt = line});
-  }
+  if (!delivered || attempt.attempt > 1) ledger_->AddAttempt(at, line);
+  Remember(at, std::move(line));
   if (delivered) {
     ledger_->SettleDelivered(at, attempt.row);
-    if (attempt.attempt == 1) Remember(at, line);
     return;
   }
   if (!attempt.row) KeepIfReleased(at);
@@ -164,12 +163,12 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
   }
 }
 
-void Lane::Remember(Position at, const Attempt& attempt) {
+void Lane::Remember(Position at, StoredAttempt attempt) {
   if (recent_.size() < kRecentMax) {
-    recent_.push_back({at, attempt});
+    recent_.push_back({at, std::move(attempt)});
     return;
   }
-  recent_[recent_next_] = {at, attempt};
+  recent_[recent_next_] = {at, std::move(attempt)};
   recent_next_ = (recent_next_ + 1) % kRecentMax;
 }
 

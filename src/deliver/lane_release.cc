@@ -77,13 +77,7 @@ void Lane::ReleaseWindow(const Window& window, log::Offset end) {
   }
   const log::Offset passed = std::min(window.end(), end);
   if (passed <= reading.next) return;
-  if (run.counts.dropped > 0) {
-    LogWarn("retention_dropped", {{"destination", name_},
-                                  {"partition", p},
-                                  {"first", run.first},
-                                  {"end", passed},
-                                  {"events", run.counts.dropped}});
-  }
+  reading.dropped += run.counts.dropped;
   ledger_->SettleRun(p, run.first, passed, run.counts);
   reading.next = passed;
   read_[p].store(passed, std::memory_order_relaxed);
@@ -92,6 +86,12 @@ void Lane::ReleaseWindow(const Window& window, log::Offset end) {
 void Lane::FinishRelease(log::Partition partition) {
   Reading& reading = reading_[partition];
   reading.releasing = false;
+  if (reading.dropped > 0) {
+    LogWarn("retention_dropped", {{"destination", name_},
+                                  {"partition", partition},
+                                  {"below", reading.release},
+                                  {"events", std::exchange(reading.dropped, 0)}});
+  }
   if (reading.next < reading.release) {
     ledger_->SettleRun(partition, reading.next, reading.release, {});
     reading.next = reading.release;

@@ -19,7 +19,6 @@ Ledger::Ledger(LedgerWorld world, LaneId lane, LedgerState state)
     for (const auto& [first, end] : stored.above) partition.progress.Settle(first, end);
     partition.start = stored.start;
     partition.released = partition.releasing = stored.released;
-    partition.high = stored.cursor;
     partition.counts = stored.counts;
   }
   for (const LedgerState::Waiting& waiting : state.waiting) {

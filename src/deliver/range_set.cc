@@ -18,6 +18,7 @@ void RangeSet::Add(log::Offset first, log::Offset end) {
   if (next == ranges_.end() || next->first > first) {
     next = ranges_.emplace_hint(next, first, end);
   }
+  next->second = std::max(next->second, end);
   for (auto after = std::next(next); after != ranges_.end() && after->first <= next->second;) {
     next->second = std::max(next->second, after->second);
     after = ranges_.erase(after);
