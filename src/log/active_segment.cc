@@ -1,6 +1,7 @@
 #include "log/active_segment.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/bytes.h"
 #include "base/check.h"
@@ -8,13 +9,13 @@
 namespace tributary::log {
 namespace {
 
-// A segment has room for its header, one group with its mark, and two more marks.
-constexpr std::uint64_t kSegmentOverhead = kSegmentHeaderBytes + 3 * kCommitFrameBytes;
+constexpr std::uint64_t kMarksReserve = 2 * kSectorBytes;
 constexpr std::uint64_t kFileAlignment = 4096;
 constexpr std::uint64_t kGrowth = 4;
 
 std::uint64_t FileBytesFor(std::uint64_t group_bytes) {
-  return AlignUp(group_bytes + kSegmentOverhead, kFileAlignment);
+  const std::uint64_t group = AlignUp(kCommitFrameBytes + group_bytes, kSectorBytes);
+  return AlignUp(kSegmentHeaderBytes + group + kMarksReserve, kFileAlignment);
 }
 
 }  // namespace
@@ -27,6 +28,7 @@ Status WriteSeal(os::File& file, std::uint64_t position, FrameSeed seed, Offset 
   mark.newest_us = newest_us;
   std::string bytes;
   EncodeCommit(mark, seed, bytes);
+  bytes.resize(kSectorBytes);
   TRY(file.WriteAt(position, bytes));
   return file.SyncData();
 }
@@ -48,10 +50,11 @@ ActiveSegment::ActiveSegment(const LogWorld& world, const LogOptions& options, P
   file_bytes_ = last->file_bytes;
   position_ = start.position;
   has_room_ = start.room;
+  CHECK(!has_room_ || position_ % kSectorBytes == 0);
 }
 
 std::uint64_t ActiveSegment::room() const {
-  const std::uint64_t taken = position_ + 3 * kCommitFrameBytes;
+  const std::uint64_t taken = position_ + kCommitFrameBytes + kMarksReserve;
   return has_room_ && taken < file_bytes_ ? file_bytes_ - taken : 0;
 }
 
@@ -66,11 +69,17 @@ std::uint64_t ActiveSegment::NextBytes() const {
                   FileBytesFor(1));
 }
 
-Status ActiveSegment::Append(std::span<const std::string_view> parts) {
+Status ActiveSegment::Append(std::vector<std::string_view>& parts) {
+  static constexpr std::array<char, kSectorBytes> kZeros{};
   CHECK(file_ != nullptr);
+  std::uint64_t bytes = 0;
+  for (const std::string_view part : parts) bytes += part.size();
+  const std::uint64_t padded = AlignUp(bytes, kSectorBytes);
+  CHECK_OP(position_ + padded, <=, file_bytes_);
+  // Written even where the file is still zero: a recycled one is not.
+  if (padded > bytes) parts.emplace_back(kZeros.data(), padded - bytes);
   TRY(file_->WriteAt(position_, parts));
-  for (const std::string_view part : parts) position_ += part.size();
-  CHECK_OP(position_, <=, file_bytes_);
+  position_ += padded;
   return {};
 }
 
@@ -127,7 +136,7 @@ Status ActiveSegment::Seal(Offset next, UnixMicros newest_us) {
   const auto last = segments_.last();
   if (!last || last->sealed) return {};
   // A segment that recovery has cut may have no room: its end then stands in the next header only.
-  if (has_room_ && position_ + kCommitFrameBytes <= file_bytes_) {
+  if (has_room_ && position_ + kSectorBytes <= file_bytes_) {
     TRY(WriteSeal(*file_, position_, seed_, std::min(next, last->end), newest_us));
   }
   segments_.Seal();

@@ -4,15 +4,16 @@
 // written, and both before the first record of the new one: so a segment with a readable name has
 // a header, and a sealed segment without a successor means that one was lost.
 //
-// Every append leaves room for two marks: the one of an idle log, and the seal.
+// Every append fills whole sectors, padded with zeros, and leaves room for two marks: the one of an
+// idle log, and the seal.
 // Thread: the writer's. Failure of Append, Sync and Roll is final, except that Roll is kExhausted
 // or kUnavailable when no next segment could be made: then nothing has changed.
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "log/open.h"
 #include "log/prepare.h"
@@ -36,14 +37,15 @@ class ActiveSegment {
 
   // Bytes of a group, its mark not counted, that still fit.
   std::uint64_t room() const;
-  bool FitsMark() const { return has_room_ && position_ + 2 * kCommitFrameBytes <= file_bytes_; }
+  bool FitsMark() const { return has_room_ && position_ + 2 * kSectorBytes <= file_bytes_; }
   FrameSeed seed() const { return seed_; }
   std::uint64_t position() const { return position_; }
   // So much is used that the next one should be made.
   bool WantsNext() const;
   std::uint64_t NextBytes() const;
 
-  Status Append(std::span<const std::string_view> parts);
+  // Writes the parts, and the padding, which it adds to them.
+  Status Append(std::vector<std::string_view>& parts);
   Status Sync();
   void Index(Offset first, UnixMicros at_us);  // what is about to be appended
 

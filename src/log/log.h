@@ -52,9 +52,9 @@ class Batch {
   bool empty() const { return starts_.empty(); }
 
  private:
-  friend class BatchAccess;             // the writer: fills in offsets and checksums in place
-  std::string bytes_;                   // whole frames, 8-byte aligned
-  std::vector<std::uint32_t> starts_;   // position of each frame in bytes_
+  friend class BatchAccess;            // the writer: fills in offsets and checksums in place
+  std::string bytes_;                  // whole frames, 8-byte aligned
+  std::vector<std::uint32_t> starts_;  // position of each frame in bytes_
 };
 
 struct Appended {
@@ -88,7 +88,7 @@ enum class OnFull { kReject, kDropOldest };
 
 struct RetentionPolicy {
   std::int64_t age_us = 7LL * 86'400 * kMicrosPerSecond;
-  std::uint64_t size_bytes_max = 0;  // 0: no limit but the disk
+  std::uint64_t size_bytes_max = 0;                        // 0: no limit but the disk
   std::int64_t hold_us = 7LL * 86'400 * kMicrosPerSecond;  // how long a lane may hold the log
   OnFull on_full = OnFull::kReject;
 };
@@ -106,8 +106,8 @@ struct Stats {
   std::uint64_t bytes_on_disk = 0;
   std::uint64_t commits = 0;
   std::uint64_t records = 0;
-  std::uint64_t queued_bytes = 0;   // handed over, not yet durable
-  MonoNanos last_sync_ns = 0;       // duration of the last write and sync
+  std::uint64_t queued_bytes = 0;  // handed over, not yet durable
+  MonoNanos last_sync_ns = 0;      // duration of the last write and sync
 };
 
 // Somebody whose progress keeps records alive: a lane, a processor, the dedupe stage.
@@ -167,10 +167,10 @@ class Log {
   struct SegmentInfo {
     Partition partition = 0;
     Offset first = 0;
-    Offset end = 0;           // of the active one: committed()
+    Offset end = 0;  // of the active one: committed()
     bool sealed = false;
-    UnixMicros newest_us = 0; // received_at of the last record (0: unknown or empty)
-    std::string path_stem;    // DIR/p0/00000000000000000000 ; add your own suffix
+    UnixMicros newest_us = 0;  // received_at of the last record (0: unknown or empty)
+    std::string path_stem;     // DIR/p0/00000000000000000000 ; add your own suffix
   };
   virtual std::vector<SegmentInfo> segments(Partition partition) const = 0;
 

@@ -149,7 +149,8 @@ class Recovery {
     if (tail.torn) TRY(CutTail(*file, segment));
     if (tail.end == segment.header.base) TRY(SealPrevious());
     point_.position = tail.position;
-    point_.room = !tail.torn && !tail.sealed;
+    // A file that was cut before ends in the middle of a sector.
+    point_.room = !tail.torn && !tail.sealed && tail.position % kSectorBytes == 0;
     return {};
   }
 
@@ -170,7 +171,7 @@ class Recovery {
     const std::size_t count = catalog_.segments.size();
     if (count < 2) return {};
     const Segment& before = catalog_.segments[count - 2];
-    const bool fits = before.data_bytes + kCommitFrameBytes <= before.file_bytes;
+    const bool fits = before.data_bytes + kSectorBytes <= before.file_bytes;
     if (before.header.compressed || !fits || before.data_bytes < kSegmentHeaderBytes) return {};
     TRY_ASSIGN(const auto file, fs_.Open(before.path(), os::OpenMode::kReadWrite));
     return WriteSeal(*file, before.data_bytes, before.header.seed(), before.end, before.newest_us);

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/bytes.h"
+#include "log/segment_header.h"
 
 namespace tributary::log {
 namespace {
@@ -180,6 +181,15 @@ ScanItem SegmentScan::Take(const Frame& frame) {
   }
 }
 
+Result<bool> SegmentScan::SkipPadding() {
+  const std::uint64_t boundary = std::min(AlignUp(position_, kSectorBytes), end_);
+  if (boundary == position_) return false;
+  TRY_ASSIGN(const std::string_view view, At(position_, boundary - position_));
+  if (!AllZero(view.substr(0, boundary - position_))) return false;
+  position_ = boundary;
+  return true;
+}
+
 Result<ScanItem> SegmentScan::Next() {
   if (position_ >= end_) {
     ScanItem item;
@@ -187,7 +197,10 @@ Result<ScanItem> SegmentScan::Next() {
     return item;
   }
   TRY_ASSIGN(const Frame frame, FrameAt(position_));
-  if (!Belongs(frame)) return Damaged();
+  if (!Belongs(frame)) {
+    TRY_ASSIGN(const bool skipped, SkipPadding());
+    return skipped ? Next() : Damaged();
+  }
   const Offset at = frame.kind == Frame::Kind::kCommit ? frame.commit.first : frame.record.offset;
   if (at != expected_) {  // no bytes are bad, yet offsets are missing: a write went elsewhere
     ScanItem item = Lost(frame);

@@ -57,6 +57,8 @@ class SegmentScan {
   // The next position with an intact frame header that belongs here, or end_.
   Result<std::uint64_t> Resync(std::uint64_t position);
   Result<bool> ZeroFrom(std::uint64_t position);
+  // Steps over the zeros that fill the last sector of a write.
+  Result<bool> SkipPadding();
   Result<ScanItem> Damaged();
   ScanItem Lost(const Frame& frame);
   ScanItem Take(const Frame& frame);

@@ -16,7 +16,10 @@
 namespace tributary::log {
 
 inline constexpr std::uint16_t kSegmentVersion = 1;
-inline constexpr std::uint64_t kSegmentHeaderBytes = 512;  // frames begin here
+// What a disk writes whole or not at all, at best. Every write into a segment begins and ends at a
+// sector: a power cut may garble the sectors being written, never one that was synced before.
+inline constexpr std::uint64_t kSectorBytes = 512;
+inline constexpr std::uint64_t kSegmentHeaderBytes = kSectorBytes;  // frames begin here
 inline constexpr std::size_t kSegmentHeaderCopyBytes = 256;
 
 struct SegmentHeader {

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "log/batch.h"
-#include "log/scan.h"
 #include "log/log.h"
+#include "log/scan.h"
 #include "log/segment_set.h"
 
 namespace tributary::log {

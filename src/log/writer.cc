@@ -253,8 +253,8 @@ Status Writer::WriteMark(std::uint8_t flags) {
   mark.newest_us = newest_us_;
   mark_bytes_.clear();
   EncodeCommit(mark, active_.seed(), mark_bytes_);
-  const std::string_view part = mark_bytes_;
-  TRY(active_.Append(std::span(&part, 1)));
+  parts_.assign(1, mark_bytes_);
+  TRY(active_.Append(parts_));
   TRY(active_.Sync());
   segments_.Advance(next_, newest_us_, active_.position());
   return {};
