@@ -1,6 +1,5 @@
 """Faults of the disk in the real binary: a sync that fails, a disk that is full, no descriptors."""
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -97,7 +96,7 @@ def mount_tmpfs(directory, size):
 
 def test_a_full_disk_refuses_and_recovers_without_restart(tmp_path):
     disk = tmp_path / "disk"
-    mount_tmpfs(disk, "96m")
+    mount_tmpfs(disk, "320m")
     try:
         with Receiver() as receiver, Tributary(data_dir=disk / "data") as server:
             server.destination("hook", url=receiver.url, events=["identify"])
@@ -105,7 +104,7 @@ def test_a_full_disk_refuses_and_recovers_without_restart(tmp_path):
             acknowledged, refused = [], None
             with open(filler, "wb") as out:
                 free = shutil.disk_usage(disk).free
-                out.write(b"\0" * max(0, free - (30 << 20)))
+                out.write(b"\0" * max(0, free - (100 << 20)))
             for i in range(5000):
                 answer = server.track(event(i, 30000))
                 if answer.status == 200:
@@ -142,13 +141,11 @@ def test_out_of_descriptors_the_server_backs_off_and_recovers(tmp_path):
             s.connect_ex((server.host, server.port))
             crowd.append(s)
         time.sleep(1)
-        before = os.times()
         stat = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().split()
         busy = int(stat[13]) + int(stat[14])
         time.sleep(1)
         stat = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().split()
         assert int(stat[13]) + int(stat[14]) - busy < 30, "the accept loop burns the core"
-        del before
         for s in crowd:
             s.close()
         wait_until(lambda: try_track(server), 5, "normal again after the crowd left")

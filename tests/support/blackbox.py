@@ -171,6 +171,9 @@ class Receiver:
 
         class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
             daemon_threads = True
+
+            def handle_error(self, *unused):
+                pass  # a client that was killed resets its connections
             request_queue_size = 128
 
         self.server = Server(("127.0.0.1", 0), Handler)
