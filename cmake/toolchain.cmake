@@ -21,6 +21,8 @@ if(LLD)
   add_link_options(-fuse-ld=lld)
 endif()
 
+add_link_options(-Wl,--gc-sections)
+
 add_library(tributary_flags INTERFACE)
 target_include_directories(tributary_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(tributary_flags INTERFACE
