@@ -36,7 +36,10 @@ class Cli11Arguments final : public Arguments {
   }
   void Number(const std::string& name, int& value, int min, int max,
               const std::string& help) override {
-    app_.add_option(name, value, help)->type_name("N")->check(CLI::Range(min, max));
+    auto range = CLI::Range(min, max);
+    range.description("");  // the placeholder says it shorter
+    const std::string placeholder = std::to_string(min) + ".." + std::to_string(max);
+    app_.add_option(name, value, help)->type_name(placeholder)->check(range);
   }
   void Flag(const std::string& name, bool& value, const std::string& help) override {
     app_.add_flag(name, value, help);
@@ -48,6 +51,7 @@ class Cli11Arguments final : public Arguments {
     app_.require_subcommand(1);
     CLI::App* verb = app_.add_subcommand(name, help);
     verb->fallthrough();
+    verb->footer("Options of '" + app_.get_name() + "' may stand here too.");
     verbs_.push_back(std::make_unique<Cli11Arguments>(*verb, chosen_));
     verbs_.back()->OnRun(std::move(action));
     return *verbs_.back();
@@ -107,7 +111,8 @@ std::vector<std::string> KnownWords(const CLI::App& app) {
 
 // What was given and nobody takes.
 std::string UnknownWord(const CLI::App& reached, const std::string& given) {
-  const std::string word = given.substr(0, given.find('='));
+  std::string word = given.substr(0, given.find('='));
+  if (word.starts_with("whsec_")) word = "whsec_" + std::string(config::kRedacted);
   const bool option = word.starts_with('-');
   const auto known = option ? KnownOptions(reached) : KnownWords(reached);
   std::string message = "'" + word + "' is not a" +

@@ -132,6 +132,14 @@ TEST_F(CommandLine, NumbersOutsideTheirBoundsAreRefused) {
   }
 }
 
+TEST_F(CommandLine, OptionGivenSeveralTimesKeepsEachAndSwallowsNothing) {
+  const std::string good = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+  const Ran second = terminal.Run({"receive", "--secret", good, "--secret", "bad"});
+  EXPECT_THAT(second.err, HasSubstr("whsec_"));
+  const Ran swallowed = terminal.Run({"receive", "--secret", good, good});
+  EXPECT_THAT(swallowed.err, HasSubstr("'whsec_***' is not an argument"));
+}
+
 TEST_F(CommandLine, ReceiveRefusesABadSecretWithoutRepeatingIt) {
   const Ran ran = terminal.Run({"receive", "--secret", "hunter2hunter2"});
   EXPECT_EQ(ran.code, kExitUsage);

@@ -41,8 +41,8 @@ class Receive final : public Command {
  public:
   void Describe(Arguments& a) override {
     a.Option("--listen", listen_, "HOST:PORT", "Where to listen (127.0.0.1:9000).");
-    a.Option("--secret", secrets_, "whsec_…",
-             "Signing secret; several while one is being replaced.");
+    a.Option("--secret", secrets_, "SECRET",
+             "Signing secret (whsec_…); several while one is being replaced.");
     a.Number("--status", status_, 200, 599, "The answer to every request (204).");
     a.Flag("--raw", format_.raw, "Shows JSON as it came.");
     a.Number("--show-bytes", shown_bytes_, 0, kShownBytesMax,
