@@ -230,17 +230,21 @@ class Loader {
     problems_.push_back(ProblemAt(document_.Find(field), field, field + " " + message));
   }
 
-  // Only near misses: orchestrators set TRIBUTARY_… variables of their own for a service so named.
+  // Only near misses of what comes after the prefix: orchestrators set variables with our prefix of
+  // their own for a service of that name.
   void WarnOfSlips() {
     std::vector<std::string> names;
-    for (const Leaf& leaf : leaves_) names.push_back(VariableName(leaf.path));
+    for (const Leaf& leaf : leaves_) {
+      names.push_back(VariableName(leaf.path).substr(kPrefix.size()));
+    }
     for (auto it = input_.environment.lower_bound(kPrefix);
          it != input_.environment.end() && it->first.starts_with(kPrefix); ++it) {
-      if (std::ranges::find(names, it->first) != names.end()) continue;
-      const std::string guess = Suggestion(it->first, names);
-      const bool near = !guess.empty() && guess.size() + 2 >= it->first.size() &&
-                        it->first.size() + 2 >= guess.size();
-      if (near) warnings_.push_back(it->first + " sets nothing; did you mean " + guess + "?");
+      const std::string name = it->first.substr(kPrefix.size());
+      if (std::ranges::find(names, name) != names.end()) continue;
+      const std::string guess = Suggestion(name, names);
+      if (guess.empty()) continue;
+      warnings_.push_back(it->first + " sets nothing; did you mean " + std::string(kPrefix) +
+                          guess + "?");
     }
   }
 

@@ -210,8 +210,10 @@ TEST(Loader, ProblemsOfVariablesNameTheVariable) {
 }
 
 TEST(Loader, NearMissesAmongVariablesAreWarnedOf) {
-  const auto loaded =
-      LoadText("", {{"TRIBUTARY_LISTN", "x"}, {"TRIBUTARY_SERVICE_HOST", "10.0.0.1"}});
+  const auto loaded = LoadText("", {{"TRIBUTARY_LISTN", "x"},
+                                    {"TRIBUTARY_SERVICE_HOST", "10.0.0.1"},
+                                    {"TRIBUTARY_BINARY", "b"},
+                                    {"TRIBUTARY_PORT", "tcp://10.0.0.1"}});
   ASSERT_TRUE(loaded);
   EXPECT_EQ(
       loaded->warnings,

@@ -152,9 +152,9 @@ suggestion; `tributary check-config FILE` shows everything that is wrong and exi
   between the parts, so `retention.age` is `TRIBUTARY_RETENTION_AGE`. Variables override the file,
   the command line overrides both. Lists of texts are comma-separated there; other lists and groups
   are written as YAML (`TRIBUTARY_TOKENS='[{token: …, scopes: [admin]}]'`).
-* **`${NAME}`** in a value of the file is replaced by that variable; one that is not set is an error.
-  It is put in after the file was parsed, so its content can neither break nor extend the file.
-  `$${` stands for the two characters `${`.
+* **`${NAME}`** in a value of the file is replaced by that variable; one that is not set is an
+  error. It is put in after the file was parsed, so its content can neither break nor extend the
+  file. `$${` stands for the two characters `${`.
 * **Durations** are written `250ms`, `5s`, `10m`, `2h`, `7d`; **sizes** `512`, `64KiB`, `10MiB`,
   `2GiB`.
 * **Addresses.** Anything but loopback needs a token, else the server does not start.
