@@ -155,6 +155,19 @@ Result<EngineImpl::Birth> EngineImpl::MakeBirth(Spec spec, bool declared) {
   return birth;
 }
 
+Status EngineImpl::RoomFor(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  if (by_name_.contains(name)) {
+    return Fail(ErrorCode::kConflict, "name",
+                "there is a destination named \"" + name + "\" already");
+  }
+  if (by_name_.size() >= kDestinationsMax) {
+    return Fail(ErrorCode::kExhausted, "there are " + std::to_string(kDestinationsMax) +
+                                           " destinations already, the most");
+  }
+  return {};
+}
+
 void EngineImpl::CreateNow(const std::string& json_text, Answer done, Finish finish) {
   const auto refuse = [&](Error error) {
     done(std::unexpected(std::move(error)));
@@ -162,16 +175,7 @@ void EngineImpl::CreateNow(const std::string& json_text, Answer done, Finish fin
   };
   auto spec = reader_.Create(json_text);
   if (!spec) return refuse(spec.error());
-  {
-    const std::lock_guard lock(mutex_);
-    if (by_name_.contains(spec->lane.name)) {
-      return refuse({ErrorCode::kConflict, "name",
-                     "there is a destination named \"" + spec->lane.name + "\" already"});
-    }
-    if (by_name_.size() >= kDestinationsMax) {
-      return refuse({ErrorCode::kExhausted, "there are 10000 destinations already, the most"});
-    }
-  }
+  if (const Status room = RoomFor(spec->lane.name); !room) return refuse(room.error());
   auto birth = MakeBirth(std::move(*spec), false);
   if (!birth) return refuse(birth.error());
   committer_.Submit(

@@ -93,6 +93,7 @@ class EngineImpl final : public Engine {
   // engine_changes.cc
   void Enqueue(Change change);
   void RunNext();
+  Status RoomFor(const std::string& name) const;
   void CreateNow(const std::string& json, Answer done, Finish finish);
   void Install(EntryPtr entry, LaneState state);
   using MakeSpec = std::move_only_function<Result<Spec>(const Spec& old)>;
