@@ -39,8 +39,8 @@ void ParseAndSplice(benchmark::State& state) {
   std::size_t i = 0;
   for (auto _ : state) {
     const auto root = document.Parse(events[i++ % events.size()]);
-    canonicalizer.Begin({.path_type = event::Type::kTrack,
-                         .received_at_us = os::SystemClock().Now()});
+    canonicalizer.Begin(
+        {.path_type = event::Type::kTrack, .received_at_us = os::SystemClock().Now()});
     auto made = canonicalizer.Make(*root);
     benchmark::DoNotOptimize(made);
   }

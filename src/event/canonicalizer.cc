@@ -11,8 +11,8 @@ constexpr Rejection kTooLarge{
     "event_too_large",
     "the event is larger than its source allows (event_bytes_max, 32 KiB unless configured)"};
 constexpr Rejection kTypeRequired{"type_required", "'type' is missing"};
-constexpr Rejection kTypeUnknown{
-    "type_unknown", "'type' must be track, identify, page, screen, group or alias"};
+constexpr Rejection kTypeUnknown{"type_unknown",
+                                 "'type' must be track, identify, page, screen, group or alias"};
 constexpr Rejection kNoIdentity{"no_user_anon_id", "'userId' or 'anonymousId' is required"};
 constexpr Rejection kMessageIdNotString{"message_id_not_string", "'messageId' must be a string"};
 constexpr Rejection kMessageIdTooLong{"message_id_too_long",
@@ -20,14 +20,20 @@ constexpr Rejection kMessageIdTooLong{"message_id_too_long",
 
 constexpr Rejection IdNotString(Known field) {
   switch (field) {
-    case Known::kUserId: return {"id_not_string", "'userId' must be a string"};
-    case Known::kAnonymousId: return {"id_not_string", "'anonymousId' must be a string"};
-    case Known::kPreviousId: return {"id_not_string", "'previousId' must be a string"};
-    default: return {"id_not_string", "'groupId' must be a string"};
+    case Known::kUserId:
+      return {"id_not_string", "'userId' must be a string"};
+    case Known::kAnonymousId:
+      return {"id_not_string", "'anonymousId' must be a string"};
+    case Known::kPreviousId:
+      return {"id_not_string", "'previousId' must be a string"};
+    default:
+      return {"id_not_string", "'groupId' must be a string"};
   }
 }
 
-bool IsBlank(JsonValue value) { return value.is(JsonType::kNull) || value.raw() == "\"\""; }
+bool IsBlank(JsonValue value) {
+  return value.is(JsonType::kNull) || value.raw() == "\"\"";
+}
 
 }  // namespace
 
@@ -214,8 +220,8 @@ std::optional<Rejection> Canonicalizer::CheckNames() {
     if (!text) return text.error();
     if (text->empty() && Value(Known::kName)) return kName;
     name_ = *text;
-    const auto category = TextOf(Known::kCategory, {"category_not_string",
-                                                    "'category' must be a string"});
+    const auto category =
+        TextOf(Known::kCategory, {"category_not_string", "'category' must be a string"});
     if (!category) return category.error();
   }
   return std::nullopt;

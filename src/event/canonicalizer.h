@@ -1,14 +1,15 @@
-// Makes the canonical event, once, at admission, by splicing raw slices of what was sent; nothing is
-// re-serialised. Facts: collection-api.md section 9.
+// Makes the canonical event, once, at admission, by splicing raw slices of what was sent; nothing
+// is re-serialised. Facts: collection-api.md section 9.
 //
 // What changes: `writeKey` is left out; `messageId` (a UUID) and `type` (from the path) are added
 // when absent; ids that are numbers become strings with the same digits; ids, `type` and
 // `messageId` that are null or "" count as absent and are left out; `timestamp` is the corrected
-// time, `originalTimestamp` what the client called `timestamp`, `sentAt` the event's or its batch's,
-// `receivedAt` ours. Members of the batch's `context` and `integrations` that the event does not
-// have itself are added, member by member and not deeper, as Segment does. `context.ip` is added for
-// browsers when absent. Of a known field that is repeated the last counts and the others are left
-// out. Every other byte stays: unknown fields, white space, long numbers, repeated unknown fields.
+// time, `originalTimestamp` what the client called `timestamp`, `sentAt` the event's or its
+// batch's, `receivedAt` ours. Members of the batch's `context` and `integrations` that the event
+// does not have itself are added, member by member and not deeper, as Segment does. `context.ip` is
+// added for browsers when absent. Of a known field that is repeated the last counts and the others
+// are left out. Every other byte stays: unknown fields, white space, long numbers, repeated unknown
+// fields.
 //
 // One per loop and source; that loop's thread only. Nothing is allocated per event once its buffers
 // have grown to the sizes seen.
@@ -105,8 +106,8 @@ class Canonicalizer {
   std::vector<Member> integrations_members_;
   std::size_t merge_bytes_ = 0;
 
-  std::vector<Field> fields_;                  // of the event, in order
-  std::array<int, kKnownFields> slots_ = {};   // known field -> its last place in fields_
+  std::vector<Field> fields_;                 // of the event, in order
+  std::array<int, kKnownFields> slots_ = {};  // known field -> its last place in fields_
   std::array<bool, kKnownFields> dropped_ = {};
   std::array<std::string, kKnownFields> scratch_;
   Type type_ = Type::kOther;
@@ -114,8 +115,8 @@ class Canonicalizer {
   std::string_view user_id_, anonymous_id_, previous_id_, group_id_, name_, message_id_;
   std::string new_message_id_;
   bool assigned_id_ = false;
-  std::string prefix_;                // "{" and the fields that we write
-  std::string context_addition_;      // ",member…" to go before context's closing brace
+  std::string prefix_;            // "{" and the fields that we write
+  std::string context_addition_;  // ",member…" to go before context's closing brace
   std::string integrations_addition_;
   std::vector<std::string_view> parts_;
 };

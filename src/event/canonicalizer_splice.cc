@@ -25,7 +25,9 @@ bool IsTrueMember(JsonValue object, std::string_view key) {
   return is_true;
 }
 
-bool IsEmptyObject(JsonValue object) { return !(object.fields().begin() != object.fields().end()); }
+bool IsEmptyObject(JsonValue object) {
+  return !(object.fields().begin() != object.fields().end());
+}
 
 }  // namespace
 

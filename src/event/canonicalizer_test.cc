@@ -59,7 +59,9 @@ Made Make(std::string_view event, std::string_view envelope = {}) {
   Kit kit;
   return kit.Make(event, envelope);
 }
-std::string CodeOf(std::string_view event) { return Make(event).code; }
+std::string CodeOf(std::string_view event) {
+  return Make(event).code;
+}
 
 constexpr std::string_view kTrack =
     R"({"type":"track","messageId":"m1","userId":"u1","event":"Order Completed",)"
@@ -115,7 +117,8 @@ TEST(Canonicalizer, NumericIdsBecomeStringsWithTheSameDigits) {
 
 TEST(Canonicalizer, BlankIdsAreLeftOut) {
   const json parsed =
-      Make(R"({"type":"page","userId":"","anonymousId":"a","groupId":null,"previousId":""})").parsed();
+      Make(R"({"type":"page","userId":"","anonymousId":"a","groupId":null,"previousId":""})")
+          .parsed();
   EXPECT_FALSE(parsed.contains("userId"));
   EXPECT_FALSE(parsed.contains("groupId"));
   EXPECT_FALSE(parsed.contains("previousId"));
@@ -129,8 +132,8 @@ TEST(Canonicalizer, EscapedKeysAndValuesAreUnderstood) {
 }
 
 TEST(Canonicalizer, OfRepeatedKnownFieldsTheLastCounts) {
-  const Made made = Make(
-      R"({"userId":"first","type":"page","userId":"second","z":1,"type":"track","event":"e","z":2})");
+  const Made made = Make(R"({"userId":"first","type":"page","userId":"second","z":1,)"
+                         R"("type":"track","event":"e","z":2})");
   EXPECT_EQ(made.type, Type::kTrack);
   EXPECT_EQ(made.key, "second");
   EXPECT_EQ(made.payload.find("first"), std::string::npos);
@@ -165,21 +168,21 @@ TEST(Canonicalizer, EnvelopesSentAtServesEventsWithoutTheirOwn) {
       Make(R"({"type":"page","userId":"u","timestamp":"2026-11-21T19:49:24.086Z"})", kEnvelope);
   EXPECT_EQ(made.parsed()["timestamp"], "2026-11-21T19:49:24.420Z");
   EXPECT_EQ(made.parsed()["sentAt"], "2026-11-21T19:49:24.090Z");
-  const Made own = Make(
-      R"({"type":"page","userId":"u","timestamp":"2026-11-21T19:49:24.086Z","sentAt":"2026-11-21T19:49:24.087Z"})",
-      kEnvelope);
+  const Made own = Make(R"({"type":"page","userId":"u","timestamp":"2026-11-21T19:49:24.086Z",)"
+                        R"("sentAt":"2026-11-21T19:49:24.087Z"})",
+                        kEnvelope);
   EXPECT_EQ(own.parsed()["timestamp"], "2026-11-21T19:49:24.423Z");
   const Made none = Make(R"({"type":"page","userId":"u"})", kEnvelope);
   EXPECT_EQ(none.event_time_us, kReceived);
 }
 
 TEST(Canonicalizer, EnvelopesContextIsMergedMemberByMember) {
-  constexpr std::string_view kEnvelope =
-      R"({"context":{"library":{"name":"go"},"app":{"v":1.0}},"integrations":{"All":true,"X":false}})";
-  const json merged =
-      Make(R"({"type":"page","userId":"u","context":{"library":{"v":2}, "os":1 },"integrations":{"X":true}})",
-           kEnvelope)
-          .parsed();
+  constexpr std::string_view kEnvelope = R"({"context":{"library":{"name":"go"},"app":{"v":1.0}},)"
+                                         R"("integrations":{"All":true,"X":false}})";
+  const json merged = Make(R"({"type":"page","userId":"u","context":{"library":{"v":2}, "os":1 },)"
+                           R"("integrations":{"X":true}})",
+                           kEnvelope)
+                          .parsed();
   EXPECT_EQ(merged["context"], json::parse(R"({"library":{"v":2},"os":1,"app":{"v":1.0}})"));
   EXPECT_EQ(merged["integrations"], json::parse(R"({"X":true,"All":true})"));
   for (const char* own : {"", R"(,"context":null)", R"(,"context":{})"}) {
@@ -259,12 +262,12 @@ TEST(Canonicalizer, RefusesWithSegmentsCodes) {
 }
 
 TEST(Canonicalizer, TakesWhatSdksReallySend) {
-  for (const char* event : {
-           R"({"type":"screen","name":"Home","category":"","userId":"","anonymousId":"a"})",
-           R"({"type":"page","anonymousId":null,"userId":"u","category":null,"name":null})",
-           R"({"type":"track","userId":"u","event":"e","properties":null})",
-           R"({"type":"identify","userId":"u","traits":null,"properties":"ignored"})",
-           R"({"type":"alias","userId":"same","previousId":"same"})"}) {
+  for (const char* event :
+       {R"({"type":"screen","name":"Home","category":"","userId":"","anonymousId":"a"})",
+        R"({"type":"page","anonymousId":null,"userId":"u","category":null,"name":null})",
+        R"({"type":"track","userId":"u","event":"e","properties":null})",
+        R"({"type":"identify","userId":"u","traits":null,"properties":"ignored"})",
+        R"({"type":"alias","userId":"same","previousId":"same"})"}) {
     EXPECT_EQ(CodeOf(event), "") << event;
   }
 }
@@ -288,7 +291,8 @@ TEST(Canonicalizer, EventsHaveASizeLimit) {
 
 TEST(Canonicalizer, ARefusedEventIsReportedByItsId) {
   Kit kit;
-  EXPECT_EQ(kit.Make(R"({"type":"track","messageId":"m9","userId":"u"})").code, "event_not_defined");
+  EXPECT_EQ(kit.Make(R"({"type":"track","messageId":"m9","userId":"u"})").code,
+            "event_not_defined");
   EXPECT_EQ(kit.reported_id(), "m9");
   EXPECT_EQ(kit.Make(R"([])").code, "event_not_object");
   EXPECT_EQ(kit.reported_id(), "");
@@ -357,9 +361,9 @@ class EventMaker {
   }
   std::string Space() { return OneOf({"", "", "", " ", "\n\t"}); }
   std::string Field() {
-    const std::string name = OneOf(
-        {"userId", "anonymousId", "groupId", "previousId", "context", "integrations", "timestamp",
-         "originalTimestamp", "sentAt", "receivedAt", "writeKey", "x", "y z", "user\\u0049d"});
+    const std::string name = OneOf({"userId", "anonymousId", "groupId", "previousId", "context",
+                                    "integrations", "timestamp", "originalTimestamp", "sentAt",
+                                    "receivedAt", "writeKey", "x", "y z", "user\\u0049d"});
     return "\"" + name + "\"" + Space() + ":" + Space() + Value(name);
   }
   std::string Value(const std::string& name) {
@@ -370,8 +374,9 @@ class EventMaker {
       return OneOf({"\"2026-11-21T19:49:24.086Z\"", "\"2026-11-21T19:49:24.090+00:00\"", "\"junk\"",
                     "null", "12", "\"2026-11-21\"", "\"9999-01-01\""});
     }
-    return OneOf({"{}", "{ }", "null", "{\"a\":1}", "{\"a\" : {\"b\":[1,2,{\"c\":\"}\"}]} , \"k\":2}",
-                  "\"text\"", "[1,\"]\"]", "1.50", "true"});
+    return OneOf({"{}", "{ }", "null", "{\"a\":1}",
+                  "{\"a\" : {\"b\":[1,2,{\"c\":\"}\"}]} , \"k\":2}", "\"text\"", "[1,\"]\"]",
+                  "1.50", "true"});
   }
   std::mt19937 random_;
 };
@@ -380,7 +385,8 @@ TEST(Canonicalizer, AgreesWithASlowReferenceOnRandomEvents) {
   EventMaker maker(11);
   Kit kit;
   const std::string_view envelopes[] = {
-      {}, R"({"sentAt":"2026-11-21T19:49:24.400Z","context":{"k":"env","lib":[1]}})",
+      {},
+      R"({"sentAt":"2026-11-21T19:49:24.400Z","context":{"k":"env","lib":[1]}})",
       R"({"context":{},"integrations":{"All":false}})"};
   int taken = 0;
   for (int i = 0; i < 50'000; ++i) {

@@ -4,11 +4,13 @@
 
 namespace tributary::event {
 namespace {
-constexpr std::array<std::string_view, 7> kNames = {"",     "track",  "identify", "page",
+constexpr std::array<std::string_view, 7> kNames = {"",       "track", "identify", "page",
                                                     "screen", "group", "alias"};
 }
 
-std::string_view TypeName(Type type) { return kNames[static_cast<std::size_t>(type)]; }
+std::string_view TypeName(Type type) {
+  return kNames[static_cast<std::size_t>(type)];
+}
 
 Type TypeFromName(std::string_view name) {
   for (std::size_t i = 1; i < kNames.size(); ++i) {

@@ -11,11 +11,16 @@ namespace {
 
 std::string_view Sentence(simdjson::error_code error) {
   switch (error) {
-    case simdjson::UTF8_ERROR: return "is not valid UTF-8";
-    case simdjson::UNESCAPED_CHARS: return "has a control character in a string";
-    case simdjson::UNCLOSED_STRING: return "has a string that does not end";
-    case simdjson::EMPTY: return "is empty";
-    default: return "is malformed";
+    case simdjson::UTF8_ERROR:
+      return "is not valid UTF-8";
+    case simdjson::UNESCAPED_CHARS:
+      return "has a control character in a string";
+    case simdjson::UNCLOSED_STRING:
+      return "has a string that does not end";
+    case simdjson::EMPTY:
+      return "is empty";
+    default:
+      return "is malformed";
   }
 }
 
@@ -34,8 +39,8 @@ Status JsonDocument::FindTokens(std::string_view text) {
   const bool too_much_kept = capacity_ > kKeepBytesMax && text.size() <= kKeepBytesMax;
   if (text.size() > capacity_ || too_much_kept) {
     constexpr std::size_t kFirstCapacity = 4096;
-    capacity_ = std::max({text.size(), kFirstCapacity,
-                          too_much_kept ? 0 : std::min(2 * capacity_, kKeepBytesMax)});
+    capacity_ = std::max(
+        {text.size(), kFirstCapacity, too_much_kept ? 0 : std::min(2 * capacity_, kKeepBytesMax)});
     index_->stages.reset();
     closes_.reset();
     const auto failed = simdjson::get_active_implementation()->create_dom_parser_implementation(
@@ -78,13 +83,19 @@ void JsonDocument::ReplaceSurrogates(const std::vector<std::size_t>& digits_at) 
 
 JsonType JsonValue::type() const {
   switch (document_->text_[document_->starts_[token_]]) {
-    case '{': return JsonType::kObject;
-    case '[': return JsonType::kArray;
-    case '"': return JsonType::kString;
+    case '{':
+      return JsonType::kObject;
+    case '[':
+      return JsonType::kArray;
+    case '"':
+      return JsonType::kString;
     case 't':
-    case 'f': return JsonType::kBool;
-    case 'n': return JsonType::kNull;
-    default: return JsonType::kNumber;
+    case 'f':
+      return JsonType::kBool;
+    case 'n':
+      return JsonType::kNull;
+    default:
+      return JsonType::kNumber;
   }
 }
 

@@ -95,7 +95,7 @@ class JsonDocument {
   std::string_view text_;
   std::string mended_;
   std::unique_ptr<Index> index_;
-  const std::uint32_t* starts_ = nullptr;   // of each token, and one more: the text's length
+  const std::uint32_t* starts_ = nullptr;  // of each token, and one more: the text's length
   std::uint32_t tokens_ = 0;
   std::unique_ptr<std::uint32_t[]> closes_;  // of each opening bracket: the token that closes it
   std::size_t capacity_ = 0;                 // in bytes of text

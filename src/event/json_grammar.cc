@@ -8,9 +8,15 @@
 namespace tributary::event {
 namespace {
 
-bool IsSpace(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsHex(char c) { return IsDigit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
+bool IsSpace(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool IsHex(char c) {
+  return IsDigit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
 
 class Grammar {
  public:
@@ -40,13 +46,17 @@ class Grammar {
       case Expect::kFirstKey:
         if (c == '}') return Close();
         [[fallthrough]];
-      case Expect::kKey: return Key(c);
+      case Expect::kKey:
+        return Key(c);
       case Expect::kFirstElement:
         if (c == ']') return Close();
         [[fallthrough]];
-      case Expect::kValue: return Value(c);
-      case Expect::kComma: return Comma(c);
-      case Expect::kEnd: return;
+      case Expect::kValue:
+        return Value(c);
+      case Expect::kComma:
+        return Comma(c);
+      case Expect::kEnd:
+        return;
     }
   }
 
@@ -61,14 +71,22 @@ class Grammar {
 
   void Value(char c) {
     switch (c) {
-      case '{': return Open(true);
-      case '[': return Open(false);
+      case '{':
+        return Open(true);
+      case '[':
+        return Open(false);
       case '"':
         if (!String()) return;
         break;
-      case 't': if (!Word("true")) return; break;
-      case 'f': if (!Word("false")) return; break;
-      case 'n': if (!Word("null")) return; break;
+      case 't':
+        if (!Word("true")) return;
+        break;
+      case 'f':
+        if (!Word("false")) return;
+        break;
+      case 'n':
+        if (!Word("null")) return;
+        break;
       default:
         if (!Number()) return;
     }
@@ -150,8 +168,8 @@ class Grammar {
     if (close - p < 4) return false;
     for (int i = 0; i < 4; ++i) {
       if (!IsHex(p[i])) return false;
-      unit = unit << 4 | static_cast<std::uint32_t>(IsDigit(p[i]) ? p[i] - '0'
-                                                                 : (p[i] | 0x20) - 'a' + 10);
+      unit = unit << 4 |
+             static_cast<std::uint32_t>(IsDigit(p[i]) ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
     }
     return true;
   }

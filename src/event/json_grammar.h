@@ -1,4 +1,5 @@
-// The second stage of event/json_document.h: is this row of tokens one JSON text? Private to event/.
+// The second stage of event/json_document.h: is this row of tokens one JSON text? Private to
+// event/.
 #pragma once
 
 #include <cstdint>

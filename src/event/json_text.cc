@@ -12,12 +12,23 @@ namespace {
 void AppendEscape(std::string& out, char c) {
   static constexpr char kDigits[] = "0123456789abcdef";
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   out += "\\u00";
   out += kDigits[(c >> 4) & 15];
@@ -59,8 +70,8 @@ std::size_t AppendUnicodeEscape(std::string& out, std::string_view inside, std::
     AppendUtf8(out, unit);
     return at;
   }
-  const bool pair_follows = unit < 0xDC00 && inside.size() >= at + 6 && inside[at] == '\\' &&
-                            inside[at + 1] == 'u';
+  const bool pair_follows =
+      unit < 0xDC00 && inside.size() >= at + 6 && inside[at] == '\\' && inside[at + 1] == 'u';
   const std::uint32_t low = pair_follows ? HexUnit(inside.data() + at + 2) : 0;
   if (low < 0xDC00 || low > 0xDFFF) {
     AppendUtf8(out, kReplacement);
@@ -76,8 +87,8 @@ class Walker {
   explicit Walker(std::string_view text) : text_(text) {}
 
   std::size_t SkipSpace(std::size_t at) const {
-    while (at < text_.size() && (text_[at] == ' ' || text_[at] == '\n' || text_[at] == '\r' ||
-                                 text_[at] == '\t')) {
+    while (at < text_.size() &&
+           (text_[at] == ' ' || text_[at] == '\n' || text_[at] == '\r' || text_[at] == '\t')) {
       ++at;
     }
     return at;
@@ -139,13 +150,26 @@ void AppendUnescaped(std::string& out, std::string_view inside) {
     const char c = inside[at + 1];
     at += 2;
     switch (c) {
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
-      case 'u': at = AppendUnicodeEscape(out, inside, at); break;
-      default: out += c;  // quote, slash or backslash
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
+      case 'u':
+        at = AppendUnicodeEscape(out, inside, at);
+        break;
+      default:
+        out += c;  // quote, slash or backslash
     }
   }
 }

@@ -6,9 +6,8 @@ namespace tributary::event {
 namespace {
 
 TEST(JsonText, StringsReadBackAsWritten) {
-  for (const std::string& text :
-       {std::string("plain"), std::string("q\"b\\s/\b\f\n\r\t\x01\x1f"), std::string("é€😀"),
-        std::string(), std::string("a\0b", 3)}) {
+  for (const std::string& text : {std::string("plain"), std::string("q\"b\\s/\b\f\n\r\t\x01\x1f"),
+                                  std::string("é€😀"), std::string(), std::string("a\0b", 3)}) {
     std::string out;
     AppendJsonString(out, text);
     EXPECT_EQ(nlohmann::json::parse(out).get<std::string>(), text);
@@ -25,8 +24,8 @@ TEST(JsonText, EscapesAreUndone) {
 }
 
 TEST(JsonText, FindsRawFieldsOfTheTopLevelOnly) {
-  constexpr std::string_view kObject =
-      R"( {"x":{"a":"inner"}, "s":"}\"],{" , "a" : 1 , "list":[{"a":2}], "\u0062":true,"a":-1.50} )";
+  constexpr std::string_view kObject = R"( {"x":{"a":"inner"}, "s":"}\"],{" , "a" : 1 ,)"
+                                       R"( "list":[{"a":2}], "\u0062":true,"a":-1.50} )";
   EXPECT_EQ(FindRawField(kObject, "a"), "-1.50");  // the last of its name
   EXPECT_EQ(FindRawField(kObject, "b"), "true");
   EXPECT_EQ(FindRawField(kObject, "s"), R"("}\"],{")");

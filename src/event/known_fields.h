@@ -8,9 +8,24 @@
 namespace tributary::event {
 
 enum class Known : std::uint8_t {
-  kType, kMessageId, kUserId, kAnonymousId, kPreviousId, kGroupId, kEvent, kName, kCategory,
-  kProperties, kTraits, kContext, kIntegrations, kTimestamp, kOriginalTimestamp, kSentAt,
-  kReceivedAt, kWriteKey,
+  kType,
+  kMessageId,
+  kUserId,
+  kAnonymousId,
+  kPreviousId,
+  kGroupId,
+  kEvent,
+  kName,
+  kCategory,
+  kProperties,
+  kTraits,
+  kContext,
+  kIntegrations,
+  kTimestamp,
+  kOriginalTimestamp,
+  kSentAt,
+  kReceivedAt,
+  kWriteKey,
   kUnknown,
 };
 inline constexpr std::size_t kKnownFields = static_cast<std::size_t>(Known::kUnknown);

@@ -1,9 +1,9 @@
-// The seed's own form of an event (collection-api.md section 11), both ways: what POST /track takes,
-// and what `CDP` and `analytics` destinations are sent of it.
+// The seed's own form of an event (collection-api.md section 11), both ways: what POST /track
+// takes, and what `CDP` and `analytics` destinations are sent of it.
 //
 // The common model holds all of it (userId, event, originalTimestamp, properties), each value byte
-// for byte, so nothing is kept twice and every other destination gets the clean common model. Fields
-// that the seed does not know are dropped by it, so they are dropped here.
+// for byte, so nothing is kept twice and every other destination gets the clean common model.
+// Fields that the seed does not know are dropped by it, so they are dropped here.
 //
 // Pure, apart from the UUID; thread-safe per object.
 #pragma once
@@ -44,8 +44,8 @@ class SeedReader {
 // when absent). `payload` must be the canonical payload of a record with kFlagSeedForm.
 std::string SeedForm(std::string_view payload);
 
-// "push", "email" or "sms" when properties.preferredChannel is one of them, else empty: what a `CDP`
-// destination appends to its URL. For any canonical payload.
+// "push", "email" or "sms" when properties.preferredChannel is one of them, else empty: what a
+// `CDP` destination appends to its URL. For any canonical payload.
 std::string_view PreferredChannel(std::string_view payload);
 
 }  // namespace tributary::event

@@ -32,7 +32,8 @@ Made Make(std::string_view body) {
 
 constexpr std::string_view kDocumented =
     R"({"userId": "12345", "event": "user_clicked_promo", "timestamp": "2025-08-08T16:30:00Z",)"
-    R"( "metadata": { "promoId":"PROMO_001", "device":"mobile", "preferredChannel":"email", "n":1.0 }})";
+    R"( "metadata": { "promoId":"PROMO_001", "device":"mobile",)"
+    R"( "preferredChannel":"email", "n":1.0 }})";
 
 TEST(SeedForm, BecomesTheCommonModel) {
   const Made made = Make(kDocumented);
@@ -55,7 +56,8 @@ TEST(SeedForm, BecomesTheCommonModel) {
 TEST(SeedForm, ComesBackByteForByte) {
   EXPECT_EQ(SeedForm(Make(kDocumented).payload),
             R"({"userId":"12345","event":"user_clicked_promo","timestamp":"2025-08-08T16:30:00Z",)"
-            R"("metadata":{ "promoId":"PROMO_001", "device":"mobile", "preferredChannel":"email", "n":1.0 }})");
+            R"("metadata":{ "promoId":"PROMO_001", "device":"mobile",)"
+            R"( "preferredChannel":"email", "n":1.0 }})");
 }
 
 TEST(SeedForm, UnknownFieldsAreDroppedAndAbsentOnesStayAbsent) {

@@ -3,7 +3,9 @@
 namespace tributary::event {
 namespace {
 
-UnixMicros At(std::string_view text) { return ParseIso8601(text).value(); }
+UnixMicros At(std::string_view text) {
+  return ParseIso8601(text).value();
+}
 const UnixMicros kReceived = At("2026-11-21T19:49:24.424Z");
 
 TEST(Times, ClientClockIsCorrectedByTheServersReceipt) {
@@ -65,8 +67,9 @@ TEST(Times, TheLimitsOfAbsurdAreInclusive) {
 }
 
 TEST(Times, ResultsAreWholeMilliseconds) {
-  EXPECT_EQ(CorrectedTime({.timestamp_us = At("2026-11-21T10:00:00.123999Z"), .received_us = kReceived}),
-            At("2026-11-21T10:00:00.123Z"));
+  EXPECT_EQ(
+      CorrectedTime({.timestamp_us = At("2026-11-21T10:00:00.123999Z"), .received_us = kReceived}),
+      At("2026-11-21T10:00:00.123Z"));
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 namespace tributary::ingest {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+char Lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
 // "Basic" in any letter case and at least one space; what follows, or empty.
 std::string_view BasicCredentials(std::string_view authorization) {

@@ -11,7 +11,9 @@ SourceSnapshot Sources() {
                          {.id = 3, .name = "demo", .write_keys = {"demo"}}});
 }
 
-std::string Basic(std::string_view user) { return "Basic " + codec::Base64Encode(user); }
+std::string Basic(std::string_view user) {
+  return "Basic " + codec::Base64Encode(user);
+}
 
 TEST(SourceSnapshot, FindsByEveryKeyNameAndId) {
   const SourceSnapshot sources = Sources();
@@ -47,17 +49,15 @@ TEST(KeyFromHead, FirstPlaceThatNamesAKeyDecides) {
 }
 
 TEST(KeyFromHead, BasicIsReadGenerously) {
-  for (const std::string& value :
-       {Basic("key:"), Basic("key"), Basic("key:password"), std::string("bAsIc a2V5Og=="),
-        std::string("Basic a2V5Og")}) {
+  for (const std::string& value : {Basic("key:"), Basic("key"), Basic("key:password"),
+                                   std::string("bAsIc a2V5Og=="), std::string("Basic a2V5Og")}) {
     EXPECT_EQ(KeyFromHead({.headers = {{"authorization", value}}}), "key") << value;
   }
 }
 
 TEST(KeyFromHead, OtherAuthorizationCarriesNoKey) {
-  for (const std::string& value :
-       {std::string("Bearer a2V5Og=="), Basic(":password"), std::string("Basic"),
-        std::string("Basic ***"), std::string()}) {
+  for (const std::string& value : {std::string("Bearer a2V5Og=="), Basic(":password"),
+                                   std::string("Basic"), std::string("Basic ***"), std::string()}) {
     EXPECT_EQ(KeyFromHead({.query = "writeKey=q", .headers = {{"Authorization", value}}}), "q")
         << value;
   }
@@ -77,7 +77,8 @@ TEST(SourceOfKey, SaysWhyNot) {
 TEST(KeylessSource, OnLoopbackTheDemoSourceElseTheFirstEnabled) {
   EXPECT_EQ(KeylessSource(Sources(), true)->name, "demo");
   EXPECT_EQ(KeylessSource(Sources(), false), nullptr);
-  const SourceSnapshot others({{.id = 1, .name = "off", .enabled = false}, {.id = 2, .name = "web"}});
+  const SourceSnapshot others(
+      {{.id = 1, .name = "off", .enabled = false}, {.id = 2, .name = "web"}});
   EXPECT_EQ(KeylessSource(others, true)->name, "web");
   EXPECT_EQ(KeylessSource(SourceSnapshot({}), true), nullptr);
 }

@@ -60,8 +60,8 @@ void LoopIntake::Flush() {
   waiting_bytes_ += group->bytes;
   // The callback owns nothing but a pointer: should Append refuse, the group is still ours.
   Group* const waiting = group.get();
-  const Status taken = log_.Append(
-      0, batch_, [this, waiting](const Result<log::Appended>& appended) {
+  const Status taken =
+      log_.Append(0, batch_, [this, waiting](const Result<log::Appended>& appended) {
         Status outcome;
         if (!appended) outcome = std::unexpected(appended.error());
         loop_.Post([this, owned = std::unique_ptr<Group>(waiting),

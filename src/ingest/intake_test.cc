@@ -37,7 +37,9 @@ class AnswerTarget final : public http::Responder::Target {
   Answer& answer_;
 };
 
-http::Response OnFailure(const Error& error) { return http::ErrorResponse(error); }
+http::Response OnFailure(const Error& error) {
+  return http::ErrorResponse(error);
+}
 
 class IntakeTest : public testing::Test {
  protected:

@@ -11,12 +11,14 @@ std::vector<const SourceRegistration*>& Table() {
 
 }  // namespace
 
-SourceRegistration::SourceRegistration(std::string_view source_name, std::string_view source_summary,
-                                       Make make_source)
+SourceRegistration::SourceRegistration(std::string_view source_name,
+                                       std::string_view source_summary, Make make_source)
     : name(source_name), summary(source_summary), make(make_source) {
   Table().push_back(this);
 }
 
-const std::vector<const SourceRegistration*>& RegisteredSources() { return Table(); }
+const std::vector<const SourceRegistration*>& RegisteredSources() {
+  return Table();
+}
 
 }  // namespace tributary::ingest

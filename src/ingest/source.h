@@ -51,7 +51,7 @@ struct SourceContext {
   os::Clock* clock = nullptr;
   os::Random* random = nullptr;
   metrics::Registry* metrics = nullptr;  // counters of all loops add up in it
-  bool loopback = true;  // the listener is on loopback only
+  bool loopback = true;                  // the listener is on loopback only
 };
 
 class Source {

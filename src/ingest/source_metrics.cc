@@ -5,9 +5,9 @@ namespace tributary::ingest {
 void SourceMetrics::Accepted(const SourceSpec& source, std::uint64_t events) {
   metrics::Counter*& counter = accepted_[source.id];
   if (counter == nullptr) {
-    counter = &registry_.AddCounter("tributary_events_accepted_total",
-                                    "Events handed to the log, by source.",
-                                    {{"source", source.name}});
+    counter =
+        &registry_.AddCounter("tributary_events_accepted_total",
+                              "Events handed to the log, by source.", {{"source", source.name}});
   }
   counter->Add(events);
 }

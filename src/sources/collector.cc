@@ -99,8 +99,7 @@ std::expected<const ingest::SourceSpec*, http::Response> Collector::SourceOfBody
 std::expected<std::string_view, http::Response> Collector::Inflated(const http::Request& request,
                                                                     std::string_view body,
                                                                     std::size_t bytes_max) {
-  const bool packed =
-      codec::LooksLikeGzip(body) || request.header("Content-Encoding") == "deflate";
+  const bool packed = codec::LooksLikeGzip(body) || request.header("Content-Encoding") == "deflate";
   if (packed) {
     const Status inflated = codec::Inflate(body, bytes_max, inflated_);
     if (!inflated && inflated.error().code() != ErrorCode::kTooLarge) {
@@ -129,16 +128,15 @@ std::optional<event::Rejection> Collector::AddEvent(const ingest::SourceSpec& so
                                                     log::Batch& batch) {
   const auto made = canonicalizer_.Make(event);
   if (!made) return made.error();
-  const log::RecordFields fields{
-      .received_at_us = received_at_us_,
-      .event_time_us = made->event_time_us,
-      .source = source.id,
-      .kind = log::Kind::kEvent,
-      .type = static_cast<log::EventType>(made->type),
-      .flags = call.historical ? log::kFlagHistorical : std::uint8_t{0},
-      .key = made->key,
-      .name = made->name,
-      .message_id = made->message_id};
+  const log::RecordFields fields{.received_at_us = received_at_us_,
+                                 .event_time_us = made->event_time_us,
+                                 .source = source.id,
+                                 .kind = log::Kind::kEvent,
+                                 .type = static_cast<log::EventType>(made->type),
+                                 .flags = call.historical ? log::kFlagHistorical : std::uint8_t{0},
+                                 .key = made->key,
+                                 .name = made->name,
+                                 .message_id = made->message_id};
   if (!batch.Add(fields, made->parts)) return kRecordTooLarge;
   return std::nullopt;
 }

@@ -20,9 +20,9 @@ namespace tributary::sources {
 
 // What a path says about its body.
 struct Call {
-  bool batch = false;                         // an envelope around `batch`, else one event
-  event::Type type = event::Type::kOther;     // of a single event that does not say itself
-  bool historical = false;                    // an import: destinations must ask for it
+  bool batch = false;                      // an envelope around `batch`, else one event
+  event::Type type = event::Type::kOther;  // of a single event that does not say itself
+  bool historical = false;                 // an import: destinations must ask for it
 };
 
 struct Admitted {
@@ -45,7 +45,8 @@ class Collector {
 
  private:
   using Outcome = std::expected<Admitted, http::Response>;
-  std::expected<const ingest::SourceSpec*, http::Response> SourceOfHead(const http::Request& request);
+  std::expected<const ingest::SourceSpec*, http::Response> SourceOfHead(
+      const http::Request& request);
   std::expected<const ingest::SourceSpec*, http::Response> SourceOfBody(event::JsonValue root,
                                                                         const Call& call);
   std::expected<std::string_view, http::Response> Inflated(const http::Request& request,
@@ -58,8 +59,8 @@ class Collector {
                      log::Batch& batch);
   std::optional<event::Rejection> AddEvent(const ingest::SourceSpec& source, const Call& call,
                                            event::JsonValue event, log::Batch& batch);
-  void Reject(const ingest::SourceSpec& source, std::size_t index, const event::Rejection& rejection,
-              Admitted& admitted);
+  void Reject(const ingest::SourceSpec& source, std::size_t index,
+              const event::Rejection& rejection, Admitted& admitted);
   std::unexpected<http::Response> Refuse(int status, std::string_view code,
                                          std::string_view message);
 

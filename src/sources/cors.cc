@@ -15,14 +15,13 @@ ingest::Intake::OnFailure WithCors(const http::Request& request,
 }
 
 void AddPreflight(http::Router& router, std::string pattern) {
-  router.Add({.method = http::Method::kOptions,
-              .pattern = std::move(pattern),
-              .trailing_slash = true,
-              .summary = "Answers a browser's preflight.",
-              .handle = [](const http::Request& request, const http::PathParams&,
-                           http::Responder responder) {
-                responder.Send(http::CorsPreflight(request));
-              }});
+  router.Add(
+      {.method = http::Method::kOptions,
+       .pattern = std::move(pattern),
+       .trailing_slash = true,
+       .summary = "Answers a browser's preflight.",
+       .handle = [](const http::Request& request, const http::PathParams&,
+                    http::Responder responder) { responder.Send(http::CorsPreflight(request)); }});
 }
 
 }  // namespace tributary::sources

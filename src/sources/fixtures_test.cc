@@ -23,8 +23,7 @@ std::vector<Fixture> Fixtures() {
   std::vector<Fixture> out;
   const std::string shared = tributary::test::SharedDir();
   if (shared.empty()) return out;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(shared + "/fixtures/collection")) {
+  for (const auto& entry : std::filesystem::directory_iterator(shared + "/fixtures/collection")) {
     std::ifstream in(entry.path());
     out.push_back({entry.path().filename().string(), json::parse(in)});
   }
@@ -113,8 +112,7 @@ TEST(Fixtures, EverythingElseIsAnsweredAsItsSdkExpects) {
     const bool preflight = sent.method == http::Method::kOptions;
     EXPECT_EQ(answer.status, preflight ? 204 : 200);
     if (fixture.content["headers"].contains("Origin")) {
-      EXPECT_EQ(answer.header("Access-Control-Allow-Origin"),
-                fixture.content["headers"]["Origin"]);
+      EXPECT_EQ(answer.header("Access-Control-Allow-Origin"), fixture.content["headers"]["Origin"]);
     }
     if (preflight) {
       EXPECT_EQ(answer.header("Access-Control-Allow-Headers"),

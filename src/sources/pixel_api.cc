@@ -23,7 +23,9 @@ http::Response Image(int status) {
   return response;
 }
 
-http::Response NotDurable(const Error&) { return Image(503); }
+http::Response NotDurable(const Error&) {
+  return Image(503);
+}
 
 class PixelApi final : public ingest::Source {
  public:
@@ -54,9 +56,9 @@ class PixelApi final : public ingest::Source {
                 .pattern = std::move(pattern),
                 .trailing_slash = true,
                 .summary = "Takes one event in and answers with a transparent pixel.",
-                .handle = [this, type, read = std::move(read)](
-                              const http::Request& request, const http::PathParams&,
-                              http::Responder responder) {
+                .handle = [this, type, read = std::move(read)](const http::Request& request,
+                                                               const http::PathParams&,
+                                                               http::Responder responder) {
                   Collect(request, type, read, std::move(responder));
                 }});
   }

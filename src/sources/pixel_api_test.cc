@@ -23,8 +23,9 @@ TEST(PixelApi, AnswersWithATransparentGif) {
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.header("Content-Type"), "image/gif");
   EXPECT_EQ(answer.header("Cache-Control"), "no-cache, no-store, must-revalidate");
-  EXPECT_EQ(ToHex(std::string_view(answer.body)),
-            "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b");
+  EXPECT_EQ(
+      ToHex(std::string_view(answer.body)),
+      "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b");
 }
 
 TEST(PixelApi, FlatAndPackedParametersMeanTheSame) {
@@ -50,7 +51,9 @@ TEST(PixelApi, FlatAndPackedParametersMeanTheSame) {
 
 TEST(PixelApi, RudderStacksFormIsFilledIn) {
   SourceKit kit;
-  Get(kit, "/pixel/v1/page?writeKey=WRITE_KEY&anonymousId=%22anon-1%22&context.page.url=https%3A%2F%2Fx");
+  Get(kit,
+      "/pixel/v1/"
+      "page?writeKey=WRITE_KEY&anonymousId=%22anon-1%22&context.page.url=https%3A%2F%2Fx");
   const json event = kit.Only().parsed();
   EXPECT_EQ(event["type"], "page");
   EXPECT_EQ(event["anonymousId"], "anon-1");
@@ -65,8 +68,10 @@ TEST(PixelApi, TheImageComesWhateverIsWrong) {
   SourceKit kit;
   for (const char* target :
        {"/v1/pixel/track", "/v1/pixel/track?writeKey=WRITE_KEY", "/v1/pixel/track?data=%%%",
-        "/v1/pixel/track?data=bm90IGpzb24&writeKey=WRITE_KEY", "/v1/pixel/identify?writeKey=wrong&userId=u",
-        "/pixel/v1/track?writeKey=WRITE_KEY&userId=u&event=", "/v1/pixel/page?%FF=%FF&writeKey=WRITE_KEY"}) {
+        "/v1/pixel/track?data=bm90IGpzb24&writeKey=WRITE_KEY",
+        "/v1/pixel/identify?writeKey=wrong&userId=u",
+        "/pixel/v1/track?writeKey=WRITE_KEY&userId=u&event=",
+        "/v1/pixel/page?%FF=%FF&writeKey=WRITE_KEY"}) {
     const Answer answer = Get(kit, target);
     EXPECT_EQ(answer.status, 200) << target;
     EXPECT_EQ(answer.body.size(), 43u);

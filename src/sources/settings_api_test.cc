@@ -56,7 +56,8 @@ TEST(SettingsApi, UnknownAndDisabledKeysHaveNoSettings) {
 
 TEST(SettingsApi, RudderStacksSdkIsTold) {
   SourceKit kit;
-  for (const char* path : {"/sourceConfig/?p=npm&writeKey=WRITE_KEY", "/sourceConfig?writeKey=WRITE_KEY"}) {
+  for (const char* path :
+       {"/sourceConfig/?p=npm&writeKey=WRITE_KEY", "/sourceConfig?writeKey=WRITE_KEY"}) {
     const json source = Get(kit, path).parsed()["source"];
     EXPECT_EQ(source["writeKey"], "WRITE_KEY");
     EXPECT_EQ(source["enabled"], true);

@@ -44,8 +44,8 @@ class AnswerTarget final : public http::Responder::Target {
   }
   void SendRaw(std::string_view bytes) override {
     const std::size_t end = bytes.find("\r\n\r\n");
-    answer_ = {true, std::stoi(std::string(bytes.substr(9, 3))), {},
-               std::string(bytes.substr(end + 4))};
+    answer_ = {
+        true, std::stoi(std::string(bytes.substr(9, 3))), {}, std::string(bytes.substr(end + 4))};
     raw = bytes;
   }
   void Dropped() override { ADD_FAILURE() << "a request was not answered"; }

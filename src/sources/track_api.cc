@@ -44,13 +44,12 @@ class TrackApi final : public ingest::Source {
       : context_(context), metrics_(*context.metrics), reader_(*context.random) {}
 
   void AddRoutes(http::Router& router) override {
-    router.Add({.method = http::Method::kPost,
-                .pattern = "/track",
-                .summary = "Takes one event in, in the form of the CDP martech project.",
-                .handle = [this](const http::Request& request, const http::PathParams&,
-                                 http::Responder responder) {
-                  Track(request, std::move(responder));
-                }});
+    router.Add(
+        {.method = http::Method::kPost,
+         .pattern = "/track",
+         .summary = "Takes one event in, in the form of the CDP martech project.",
+         .handle = [this](const http::Request& request, const http::PathParams&,
+                          http::Responder responder) { Track(request, std::move(responder)); }});
   }
 
  private:
@@ -71,8 +70,7 @@ class TrackApi final : public ingest::Source {
                                                        UnixMicros received_at_us) {
     if (body.size() > source.event_bytes_max) {
       return std::unexpected(SeedError(400, "Validation error: body is larger than " +
-                                                std::to_string(source.event_bytes_max) +
-                                                " bytes"));
+                                                std::to_string(source.event_bytes_max) + " bytes"));
     }
     const auto root = document_.Parse(body);
     if (!root) {
@@ -116,11 +114,11 @@ class TrackApi final : public ingest::Source {
   event::SeedReader reader_;
 };
 
-const ingest::SourceRegistration kTrackApi(
-    "track_api", "The CDP martech project's POST /track.",
-    [](const ingest::SourceContext& context) -> std::unique_ptr<ingest::Source> {
-      return std::make_unique<TrackApi>(context);
-    });
+const ingest::SourceRegistration kTrackApi("track_api", "The CDP martech project's POST /track.",
+                                           [](const ingest::SourceContext& context)
+                                               -> std::unique_ptr<ingest::Source> {
+                                             return std::make_unique<TrackApi>(context);
+                                           });
 
 }  // namespace
 }  // namespace tributary::sources

@@ -27,7 +27,9 @@ struct Path {
   Call call;
 };
 
-constexpr Call Single(event::Type type) { return {.type = type}; }
+constexpr Call Single(event::Type type) {
+  return {.type = type};
+}
 constexpr Call kBatch{.batch = true};
 
 // The odd ones are what SDKs make of a host or path option that was joined wrongly (section 1).
@@ -54,7 +56,9 @@ constexpr std::array kPaths = {
     Path{"/v1/batch/b", kBatch},
 };
 
-http::Response NotDurable(const Error& error) { return http::ErrorResponse(error); }
+http::Response NotDurable(const Error& error) {
+  return http::ErrorResponse(error);
+}
 
 std::string BatchAnswer(Admitted& admitted) {
   if (admitted.rejected == 0) return std::string(kAcceptedBody);

@@ -32,8 +32,8 @@ TEST(TrackingApi, SuccessIsExactlyThis) {
 
 TEST(TrackingApi, NoAnswerGoesOutBeforeTheSync) {
   SourceKit kit;
-  for (const auto& [target, body] : {std::pair<std::string, std::string>("/v1/track", kTrack),
-                                     {"/v1/batch", BatchOf(3)}}) {
+  for (const auto& [target, body] :
+       {std::pair<std::string, std::string>("/v1/track", kTrack), {"/v1/batch", BatchOf(3)}}) {
     Answer answer;
     kit.Start({.target = target, .body = body, .headers = {{"X-Write-Key", "WRITE_KEY"}}}, answer);
     kit.loop.Run();
@@ -70,8 +70,9 @@ TEST(TrackingApi, EveryPathSaysItsType) {
 
 TEST(TrackingApi, RecordHeadersSayWhatRoutingNeeds) {
   SourceKit kit;
-  kit.Post("/v1/t", R"({"userId":"u","anonymousId":"a","event":"Order","messageId":"m",)"
-                    R"("timestamp":"2026-11-21T19:49:24.086Z","sentAt":"2026-11-21T19:49:24.090Z"})");
+  kit.Post("/v1/t",
+           R"({"userId":"u","anonymousId":"a","event":"Order","messageId":"m",)"
+           R"("timestamp":"2026-11-21T19:49:24.086Z","sentAt":"2026-11-21T19:49:24.090Z"})");
   const test::Record record = kit.Only();
   EXPECT_EQ(record.fields.source, 1u);
   EXPECT_EQ(record.fields.kind, log::Kind::kEvent);
@@ -104,11 +105,13 @@ TEST(TrackingApi, KeysAreLookedUpInOrder) {
 
 TEST(TrackingApi, ErrorsCarryCodeAndMessage) {
   SourceKit kit;
-  const std::pair<const char*, const char*> cases[] = {
-      {"", "invalid_json"},    {"{", "invalid_json"},
-      {"[]", "invalid_json"},  {"{\"userId\":\"\xFF\"}", "invalid_json"},
-      {"null", "invalid_json"}, {R"({"event":"e"})", "no_user_anon_id"},
-      {R"({"userId":"u"})", "event_not_defined"}};
+  const std::pair<const char*, const char*> cases[] = {{"", "invalid_json"},
+                                                       {"{", "invalid_json"},
+                                                       {"[]", "invalid_json"},
+                                                       {"{\"userId\":\"\xFF\"}", "invalid_json"},
+                                                       {"null", "invalid_json"},
+                                                       {R"({"event":"e"})", "no_user_anon_id"},
+                                                       {R"({"userId":"u"})", "event_not_defined"}};
   for (const auto& [body, code] : cases) {
     const Answer answer = kit.Post("/v1/track", body);
     EXPECT_EQ(answer.status, 400) << body;
@@ -121,10 +124,10 @@ TEST(TrackingApi, ErrorsCarryCodeAndMessage) {
 
 TEST(TrackingApi, ABatchNamesWhatItRefusedAndKeepsTheRest) {
   SourceKit kit;
-  const Answer answer = kit.Post(
-      "/v1/batch", R"({"batch":[{"type":"track","userId":"u","event":"1"},)"
-                   R"({"type":"track","userId":"u","messageId":"m\"2"},7,)"
-                   R"({"type":"page","anonymousId":"a","messageId":"m4"}]})");
+  const Answer answer =
+      kit.Post("/v1/batch", R"({"batch":[{"type":"track","userId":"u","event":"1"},)"
+                            R"({"type":"track","userId":"u","messageId":"m\"2"},7,)"
+                            R"({"type":"page","anonymousId":"a","messageId":"m4"}]})");
   EXPECT_EQ(answer.status, 200);
   const json body = answer.parsed();
   EXPECT_EQ(body["success"], true);
@@ -311,8 +314,9 @@ TEST(TrackingApi, ASourcesOwnLimitsCount) {
                   .event_bytes_max = 100,
                   .batch_bytes_max = 300}});
   EXPECT_EQ(kit.Post("/v1/track", kTrack).status, 200);
-  EXPECT_EQ(kit.Post("/v1/track", R"({"userId":"u","event":")" + std::string(100, 'x') + "\"}").code(),
-            "event_too_large");
+  EXPECT_EQ(
+      kit.Post("/v1/track", R"({"userId":"u","event":")" + std::string(100, 'x') + "\"}").code(),
+      "event_too_large");
   EXPECT_EQ(kit.Post("/v1/batch", BatchOf(50)).code(), "body_too_large");
 }
 
@@ -332,11 +336,14 @@ TEST(TrackingApi, CountsBySourceAndCode) {
   kit.Post("/v1/batch", R"({"batch":[]})");
   const std::string text = kit.registry.Expose();
   EXPECT_THAT(text, testing::HasSubstr("tributary_events_accepted_total{source=\"demo\"} 1\n"));
-  EXPECT_THAT(text, testing::HasSubstr(
-                        "tributary_events_rejected_total{source=\"demo\",code=\"event_not_defined\"} 1\n"));
-  EXPECT_THAT(text, testing::HasSubstr(
-                        "tributary_events_rejected_total{source=\"demo\",code=\"empty_batch\"} 1\n"));
-  EXPECT_THAT(text, testing::HasSubstr("tributary_requests_refused_total{code=\"invalid_json\"} 1\n"));
+  EXPECT_THAT(
+      text, testing::HasSubstr(
+                "tributary_events_rejected_total{source=\"demo\",code=\"event_not_defined\"} 1\n"));
+  EXPECT_THAT(text,
+              testing::HasSubstr(
+                  "tributary_events_rejected_total{source=\"demo\",code=\"empty_batch\"} 1\n"));
+  EXPECT_THAT(text,
+              testing::HasSubstr("tributary_requests_refused_total{code=\"invalid_json\"} 1\n"));
 }
 
 }  // namespace
