@@ -1,0 +1,292 @@
+// What each type sends, and what its options refuse.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "deliver/engine.h"
+#include "destinations/line_file.h"
+#include "destinations/route_matcher.h"
+#include "os/fs.h"
+#include "support/manual_executor.h"
+#include "support/temp_dir.h"
+
+namespace tributary::destinations {
+namespace {
+
+using nlohmann::json;
+
+class FakeClient final : public http::Client {
+ public:
+  Id Send(http::ClientRequest request, Done done) override {
+    requests.push_back(std::move(request));
+    dones[++last_] = std::move(done);
+    return last_;
+  }
+  void Cancel(Id id) override { canceled += dones.erase(id); }
+  std::size_t in_flight() const override { return dones.size(); }
+  void Answer(Id id, int status) {
+    auto node = dones.extract(id);
+    node.mapped()({.status = status});
+  }
+  std::vector<http::ClientRequest> requests;
+  std::map<Id, Done> dones;
+  std::size_t canceled = 0;
+
+ private:
+  Id last_ = 0;
+};
+
+class FixedClock final : public os::Clock {
+ public:
+  UnixMicros Now() const override { return 1'614'265'330LL * kMicrosPerSecond; }
+  MonoNanos Monotonic() const override { return 1; }
+};
+
+struct World {
+  World() : root(dir.path() + "/files") {}
+
+  Status Check(const std::string& type, const json& options,
+               const http::EgressGuard* egress = nullptr) {
+    auto read = Read(type, options);
+    if (!read) return std::unexpected(read.error());
+    return deliver::FindType(type)->check(read->get(), {.egress = egress});
+  }
+  Result<std::shared_ptr<void>> Read(const std::string& type, const json& options) {
+    const deliver::DestinationType* found = deliver::FindType(type);
+    auto out = found->copy_options(nullptr);
+    TRY(config::ReadObject(found->specs(), options, out.get()));
+    return out;
+  }
+  std::shared_ptr<deliver::Destination> Make(const std::string& type, const json& options) {
+    auto read = Read(type, options);
+    EXPECT_TRUE(read.has_value());
+    return deliver::FindType(type)->make(
+        read->get(), {.loop = &loop,
+                      .client = &client,
+                      .blocking = &loop,
+                      .fs = &os::PosixFileSystem(),
+                      .clock = &clock,
+                      .name = "my dest/1",
+                      .files_root = root,
+                      .user_agent = "Tributary/1",
+                      .timeout_ns = 3 * kNanosPerSecond});
+  }
+  void Deliver(deliver::Destination& destination, const std::string& payload,
+               std::uint8_t flags = 0) {
+    const log::RecordView record{.fields = {.flags = flags}, .payload = payload};
+    destination.Deliver({.record = &record,
+                         .webhook_id = "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                         .now_us = clock.Now()},
+                        [this](deliver::Outcome outcome) { outcomes.push_back(std::move(outcome)); });
+  }
+  std::string Header(std::size_t request, const std::string& name) const {
+    for (const auto& [n, v] : client.requests.at(request).headers) {
+      if (n == name) return v;
+    }
+    return "(none)";
+  }
+  std::string FileText(const std::string& path) const {
+    return os::ReadFile(os::PosixFileSystem(), root + "/" + path, 1 << 20).value_or("(no file)");
+  }
+
+  test::TempDir dir;
+  std::string root;
+  test::ManualExecutor loop;
+  FakeClient client;
+  FixedClock clock;
+  std::vector<deliver::Outcome> outcomes;
+};
+
+std::string FieldOf(const Status& status) {
+  return status ? "accepted" : status.error().field();
+}
+
+TEST(Types, AllFiveAreRegisteredAndSeedTypesAreFoundInAnyLetterCase) {
+  std::string names;
+  for (const auto* type : deliver::RegisteredTypes()) names += std::string(type->name) + " ";
+  EXPECT_EQ(names, "CDP analytics file null webhook ");
+  EXPECT_EQ(deliver::FindType("cdp")->name, "CDP");
+  EXPECT_EQ(deliver::FindType("ANALYTICS")->name, "analytics");
+  EXPECT_EQ(deliver::FindType("smtp"), nullptr);
+}
+
+TEST(Webhook, SendsTheEventAsItIsSignedAndWithItsHeaders) {
+  World w;
+  const auto hook = w.Make("webhook", {{"url", "https://a.example/x"},
+                                       {"headers", {{"Authorization", "Bearer t"}}},
+                                       {"signing_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}});
+  w.Deliver(*hook, R"({"test": 2432232314})");
+  ASSERT_EQ(w.client.requests.size(), 1U);
+  const http::ClientRequest& request = w.client.requests[0];
+  EXPECT_EQ(request.method, "POST");
+  EXPECT_EQ(request.url, "https://a.example/x");
+  EXPECT_EQ(*request.body, R"({"test": 2432232314})");
+  EXPECT_EQ(request.timeout_ns, 3 * kNanosPerSecond);
+  EXPECT_EQ(w.Header(0, "Content-Type"), "application/json");
+  EXPECT_EQ(w.Header(0, "User-Agent"), "Tributary/1");
+  EXPECT_EQ(w.Header(0, "Authorization"), "Bearer t");
+  EXPECT_EQ(w.Header(0, "webhook-id"), "msg_p5jXN8AQM9LWM0D4loKWxJek");
+  EXPECT_EQ(w.Header(0, "webhook-timestamp"), "1614265330");
+  EXPECT_EQ(w.Header(0, "webhook-signature"), "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+  w.client.Answer(1, 204);
+  ASSERT_EQ(w.outcomes.size(), 1U);
+  EXPECT_EQ(w.outcomes[0].verdict, deliver::Verdict::kDelivered);
+}
+
+TEST(Webhook, DestroyedInFlightCancelsAndIsNeverAnswered) {
+  World w;
+  auto hook = w.Make("webhook", {{"url", "https://a.example/"}, {"method", "PUT"}});
+  w.Deliver(*hook, "{}");
+  w.Deliver(*hook, "{}");
+  EXPECT_EQ(w.client.requests[0].method, "PUT");
+  EXPECT_EQ(w.Header(0, "webhook-signature"), "(none)");
+  hook.reset();
+  EXPECT_EQ(w.client.canceled, 2U);
+  EXPECT_TRUE(w.outcomes.empty());
+}
+
+TEST(Webhook, BadOptionsAreNamed) {
+  World w;
+  const http::EgressGuard guard = http::EgressGuard::Make({}).value();
+  EXPECT_EQ(FieldOf(w.Check("webhook", json::object(), &guard)), "url");
+  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "ftp://a.example"}}, &guard)), "url");
+  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "http://127.0.0.1:9/"}}, &guard)), "url");
+  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://u:p@a.example"}}, &guard)), "url");
+  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}, {"method", "GET"}}, &guard)), "method");
+  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}, {"signing_secret", "whsec_x"}}, &guard)),
+            "signing_secret");
+  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}, {"headers", {{"Host", "x"}}}}, &guard)),
+            "headers.Host");
+  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}}, &guard)), "accepted");
+}
+
+constexpr const char* kSeedEvent =
+    R"({"type":"track","messageId":"m","userId":"u1","event":"Buy","originalTimestamp":"2024-01-01T00:00:00Z",)"
+    R"("properties":{"promoId":"p","device":"d","preferredChannel":"email"}})";
+
+TEST(Cdp, AppendsTheChannelAndSendsTheSeedsForm) {
+  World w;
+  const auto cdp = w.Make("CDP", {{"url", "https://a.example/in?key=1"}});
+  w.Deliver(*cdp, kSeedEvent, log::kFlagSeedForm);
+  EXPECT_EQ(w.client.requests[0].url, "https://a.example/in/email?key=1");
+  EXPECT_EQ(json::parse(*w.client.requests[0].body),
+            json::parse(R"({"userId":"u1","event":"Buy","timestamp":"2024-01-01T00:00:00Z",)"
+                        R"("metadata":{"promoId":"p","device":"d","preferredChannel":"email"}})"));
+}
+
+TEST(Cdp, WithoutAChannelASlashRemains) {
+  World w;
+  const auto cdp = w.Make("CDP", {{"url", "https://a.example/in"}});
+  const std::string fax = R"({"type":"track","event":"x","properties":{"preferredChannel":"fax"}})";
+  w.Deliver(*cdp, fax);
+  w.Deliver(*cdp, R"({"type":"identify","userId":"u"})");
+  EXPECT_EQ(w.client.requests[0].url, "https://a.example/in/");
+  EXPECT_EQ(*w.client.requests[0].body, fax);  // no event of the seed's: as it is
+  EXPECT_EQ(w.client.requests[1].url, "https://a.example/in/");
+  const auto slash = w.Make("CDP", {{"url", "https://a.example/in/"}});
+  w.Deliver(*slash, kSeedEvent);
+  EXPECT_EQ(w.client.requests[2].url, "https://a.example/in/email");
+}
+
+TEST(Analytics, SendsToTheUrlAsItIs) {
+  World w;
+  const auto analytics = w.Make("analytics", {{"url", "https://a.example/in"}});
+  w.Deliver(*analytics, kSeedEvent, log::kFlagSeedForm);
+  w.Deliver(*analytics, kSeedEvent);
+  EXPECT_EQ(w.client.requests[0].url, "https://a.example/in");
+  EXPECT_TRUE(json::parse(*w.client.requests[0].body).contains("metadata"));
+  EXPECT_EQ(*w.client.requests[1].body, kSeedEvent);
+}
+
+TEST(Null, IsInstantAndAlsoAnswersOneByOne) {
+  World w;
+  const auto null = w.Make("null", json::object());
+  EXPECT_TRUE(null->instant());
+  w.Deliver(*null, "{}");
+  EXPECT_TRUE(w.outcomes.empty());  // never from inside the call
+  w.loop.Run();
+  EXPECT_EQ(w.outcomes.size(), 1U);
+}
+
+TEST(File, AppendsWholeLinesInOrder) {
+  World w;
+  const auto file = w.Make("file", json::object());
+  w.Deliver(*file, "{\"a\":\n1}");
+  w.Deliver(*file, "{\"b\":2}");
+  w.loop.Run();
+  ASSERT_EQ(w.outcomes.size(), 2U);
+  EXPECT_EQ(w.outcomes[0].verdict, deliver::Verdict::kDelivered) << w.outcomes[0].error;
+  // The default name is made of the destination's, which may have any character.
+  EXPECT_EQ(w.FileText("my_dest_1.ndjson"), "{\"a\": 1}\n{\"b\":2}\n");
+}
+
+TEST(File, WhatACrashTornIsCutBeforeTheNextLine) {
+  World w;
+  {
+    const auto file = w.Make("file", {{"path", "sub/dir/x.ndjson"}});
+    w.Deliver(*file, "{\"a\":1}");
+    w.loop.Run();
+  }
+  auto raw = os::PosixFileSystem().Open(w.root + "/sub/dir/x.ndjson", os::OpenMode::kReadWrite);
+  ASSERT_TRUE((*raw)->WriteAt(8, std::string_view("{\"torn")).has_value());
+  const auto again = w.Make("file", {{"path", "sub/dir/x.ndjson"}});
+  w.Deliver(*again, "{\"b\":2}");
+  w.loop.Run();
+  EXPECT_EQ(w.FileText("sub/dir/x.ndjson"), "{\"a\":1}\n{\"b\":2}\n");
+}
+
+TEST(File, OldAndNewInstanceDoNotOverwriteEachOther) {
+  World w;
+  const auto first = w.Make("file", {{"path", "x"}});
+  const auto second = w.Make("file", {{"path", "x"}});
+  for (int i = 0; i < 3; ++i) {
+    w.Deliver(*first, "1");
+    w.Deliver(*second, "2");
+    w.loop.Run();
+  }
+  EXPECT_EQ(w.FileText("x"), "1\n2\n1\n2\n1\n2\n");
+}
+
+TEST(File, AFailureIsRetriedAndDestroyingIsSafe) {
+  World w;
+  ASSERT_TRUE(os::PosixFileSystem().CreateDir(w.root).has_value());
+  ASSERT_TRUE(os::PosixFileSystem().CreateDir(w.root + "/x").has_value());
+  auto file = w.Make("file", {{"path", "x"}});  // a directory is in the way
+  w.Deliver(*file, "1");
+  w.loop.Run();
+  ASSERT_EQ(w.outcomes.size(), 1U);
+  EXPECT_EQ(w.outcomes[0].verdict, deliver::Verdict::kRetry);
+  w.Deliver(*file, "1");
+  file.reset();
+  w.loop.Run();
+  EXPECT_EQ(w.outcomes.size(), 1U);
+}
+
+TEST(File, PathsThatLeaveTheRootAreRefused) {
+  World w;
+  for (const char* path : {"/etc/passwd", "../x", "a/../../x", "a/..", ".", "a//b", "a/", "a\nb"}) {
+    EXPECT_EQ(FieldOf(w.Check("file", {{"path", path}})), "path") << path;
+  }
+  EXPECT_EQ(FieldOf(w.Check("file", {{"path", std::string(201, 'a')}})), "path");
+  EXPECT_EQ(FieldOf(w.Check("file", {{"path", std::string(200, 'a')}})), "accepted");
+  EXPECT_EQ(FieldOf(w.Check("file", {{"path", "a/..b/c.ndjson"}})), "accepted");
+}
+
+TEST(RouteMatcher, CompilesShowsAndLoads) {
+  const auto matchers = MakeRouteMatchers([](std::string_view name) -> std::optional<log::SourceId> {
+    return name == "web" ? std::optional<log::SourceId>(4) : std::nullopt;
+  });
+  const auto compiled = matchers->Compile(json{{"events", {"track"}}, {"sources", {"web"}}});
+  ASSERT_TRUE(compiled.has_value());
+  EXPECT_EQ(json::parse(compiled->fields),
+            json::parse(R"({"events":["track"],"names":[],"sources":["web"],"include_historical":false})"));
+  const auto matcher = matchers->Load(compiled->stored);
+  ASSERT_TRUE(matcher.has_value());
+  EXPECT_TRUE((*matcher)->Matches({.source = 4, .type = log::EventType::kTrack}));
+  EXPECT_FALSE((*matcher)->Matches({.source = 5, .type = log::EventType::kTrack}));
+  EXPECT_EQ(matchers->Compile(json{{"sources", {"shop"}}}).error().field(), "sources[0]");
+}
+
+}  // namespace
+}  // namespace tributary::destinations
