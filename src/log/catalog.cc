@@ -18,6 +18,7 @@ class CatalogReader {
     TRY(ReadOldest());
     TRY_ASSIGN(const std::vector<std::string> names, fs_.List(dir_));
     for (const std::string& name : names) TRY(Sort(name));
+    for (const auto& [name, claim] : claims_) catalog_.claimed = std::max(catalog_.claimed, claim);
     for (const auto& [base, segment] : found_) catalog_.segments.push_back(segment);
     DropStrangers();
     DropOverlaps();
@@ -59,7 +60,7 @@ class CatalogReader {
     TRY_ASSIGN(const auto file, fs_.Open(dir_ + "/" + name, os::OpenMode::kRead));
     const auto read = ReadSegmentHeader(*file);
     if (!read && !SaysDamaged(read.error())) return Fail(read.error().With(name));
-    catalog_.claimed = std::max(catalog_.claimed, parsed->base);
+    claims_[name] = parsed->base;
     // Sorted by name, a compressed file comes after its raw form: it wins, being complete since
     // before it got its name.
     if (parsed->compressed && read && Fits(read->header, *parsed)) DropRaw(parsed->base);
@@ -83,15 +84,17 @@ class CatalogReader {
   void DropRaw(Offset base) {
     const std::string raw = SegmentStem(base) + std::string(kRawSuffix);
     if (!fs_.Exists(dir_ + "/" + raw)) return;
+    // Whatever it says of itself: it may have been reused already when the power went.
     catalog_.left_over.push_back(raw);
     found_.erase(base);
+    claims_.erase(raw);
     std::erase_if(catalog_.damage, [&](const Damage& damage) { return damage.segment == raw; });
   }
 
   Status Take(const std::string& name, const SegmentName& parsed, const ReadHeader& read,
               const os::File& file) {
     const SegmentHeader& header = read.header;
-    catalog_.claimed = std::max({catalog_.claimed, header.base, header.end});
+    claims_[name] = std::max({parsed.base, header.base, header.end});
     if (!Fits(header, parsed)) {
       Note(name, parsed.base, parsed.base,
            "the file is segment " + SegmentStem(header.base) + " of partition " +
@@ -208,6 +211,7 @@ class CatalogReader {
   const Partition partition_;
   Catalog catalog_;
   std::map<Offset, Segment> found_;
+  std::map<std::string, Offset> claims_;  // by file name
   bool oldest_known_ = true;
 };
 

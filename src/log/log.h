@@ -90,6 +90,7 @@ struct RetentionPolicy {
   std::int64_t age_us = 7LL * 86'400 * kMicrosPerSecond;
   std::uint64_t size_bytes_max = 0;                        // 0: no limit but the disk
   std::int64_t hold_us = 7LL * 86'400 * kMicrosPerSecond;  // how long a lane may hold the log
+  std::uint64_t hold_bytes_max = 0;  // and how much of it; 0: as much as size_bytes_max allows
   OnFull on_full = OnFull::kReject;
 };
 

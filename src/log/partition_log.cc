@@ -5,7 +5,7 @@
 namespace tributary::log {
 
 PartitionLog::PartitionLog(const LogWorld& world, const LogOptions& options, Partition partition,
-                           std::string dir, DamageLog& damage)
+                           std::string dir, DamageLog& damage, const Holders& holders)
     : world_(world),
       options_(options),
       partition_(partition),
@@ -15,15 +15,17 @@ PartitionLog::PartitionLog(const LogWorld& world, const LogOptions& options, Par
       queue_(options.queue_bytes_max),
       preparer_(*world.fs, *world.clock, dir_, options.reserve_bytes,
                 [this](std::uint64_t bytes) { return MayGrow(bytes); }),
-      reader_(*world.fs, segments_, window_, damage, partition) {}
+      reader_(*world.fs, segments_, window_, damage, partition),
+      retention_(world, options, partition, dir_, segments_, holders),
+      recompressor_(world, options, partition, dir_, segments_, damage, preparer_) {}
 
 Result<std::unique_ptr<PartitionLog>> PartitionLog::Open(const LogWorld& world,
                                                          const LogOptions& options,
                                                          Partition partition, std::string dir,
-                                                         DamageLog& damage,
+                                                         DamageLog& damage, const Holders& holders,
                                                          Writer::Published published) {
   std::unique_ptr<PartitionLog> log(
-      new PartitionLog(world, options, partition, std::move(dir), damage));
+      new PartitionLog(world, options, partition, std::move(dir), damage, holders));
   TRY(log->Start(std::move(published)));
   return log;
 }
@@ -95,10 +97,19 @@ void PartitionLog::WaitForWork() {
 }
 
 bool PartitionLog::MaintainStep() {
-  bool more = false;
-  if (writer_->wants_next()) more = preparer_.Step(writer_->next_segment_bytes());
+  const std::uint64_t next_bytes = writer_->next_segment_bytes();
+  const bool wants_roll = retention_.WantsRoll();
+  const bool wants_next = (writer_->wants_next() || wants_roll) && !preparer_.ready();
+  const bool disk_full = preparer_.error().has_value();
+  // Room first, then what takes it; recompression last, since nobody waits for it.
+  bool more = retention_.Step(wants_next ? next_bytes : 0, disk_full);
+  if (wants_next) more = preparer_.Step(next_bytes) || more;
   if (preparer_.ready()) queue_.AcceptAgain();
-  return more;
+  if (wants_roll && preparer_.ready()) {
+    writer_->RequestRoll();
+    queue_.Wake();
+  }
+  return recompressor_.Step(writer_->bytes_written(), next_bytes, disk_full) || more;
 }
 
 void PartitionLog::Close() {

@@ -10,6 +10,8 @@
 
 #include "log/open.h"
 #include "log/reader.h"
+#include "log/recompress.h"
+#include "log/retention.h"
 #include "log/writer.h"
 
 namespace tributary::log {
@@ -20,6 +22,7 @@ class PartitionLog {
   static Result<std::unique_ptr<PartitionLog>> Open(const LogWorld& world,
                                                     const LogOptions& options, Partition partition,
                                                     std::string dir, DamageLog& damage,
+                                                    const Holders& holders,
                                                     Writer::Published published);
 
   Status Append(std::unique_ptr<Batch>& batch, AppendDone done) {
@@ -45,7 +48,7 @@ class PartitionLog {
 
  private:
   PartitionLog(const LogWorld& world, const LogOptions& options, Partition partition,
-               std::string dir, DamageLog& damage);
+               std::string dir, DamageLog& damage, const Holders& holders);
   Status Start(Writer::Published published);
   Status MayGrow(std::uint64_t bytes) const;
 
@@ -59,6 +62,8 @@ class PartitionLog {
   CommitQueue queue_;
   Preparer preparer_;
   Reader reader_;
+  Retention retention_;
+  Recompressor recompressor_;
   std::atomic<Offset> committed_{0};
   std::unique_ptr<Writer> writer_;
 };

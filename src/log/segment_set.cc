@@ -60,6 +60,39 @@ std::uint64_t SegmentSet::bytes() const {
   return bytes;
 }
 
+std::uint64_t SegmentSet::BytesFrom(Offset from) const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const Segment& segment : segments_) {
+    if (segment.end > from) bytes += segment.file_bytes;
+  }
+  return bytes;
+}
+
+std::uint64_t SegmentSet::RawSealedBytes() const {
+  const std::lock_guard lock(mutex_);
+  std::uint64_t bytes = 0;
+  for (const Segment& segment : segments_) {
+    if (segment.sealed && !segment.header.compressed) bytes += segment.file_bytes;
+  }
+  return bytes;
+}
+
+std::optional<SegmentSet::Oldest> SegmentSet::oldest_sealed() const {
+  const std::lock_guard lock(mutex_);
+  if (segments_.size() < 2 || !segments_.front().sealed) return std::nullopt;
+  return Oldest{segments_.front(), segments_[1].header.base};
+}
+
+std::optional<Segment> SegmentSet::NextToRecompress() const {
+  const std::lock_guard lock(mutex_);
+  for (const Segment& segment : segments_) {
+    const bool empty = segment.end == segment.header.base;
+    if (segment.sealed && !segment.header.compressed && !segment.damaged && !empty) return segment;
+  }
+  return std::nullopt;
+}
+
 std::size_t SegmentSet::count() const {
   const std::lock_guard lock(mutex_);
   return segments_.size();

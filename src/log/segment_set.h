@@ -48,6 +48,17 @@ class SegmentSet {
   std::optional<Segment> last() const;
   std::vector<Segment> all() const;
   std::uint64_t bytes() const;
+  // Of the files of all segments with a record at or after `from`.
+  std::uint64_t BytesFrom(Offset from) const;
+  std::uint64_t RawSealedBytes() const;
+  // The oldest sealed one, and where the one after it begins; null if there are not two.
+  struct Oldest {
+    Segment segment;
+    Offset next_base = 0;
+  };
+  std::optional<Oldest> oldest_sealed() const;
+  // The oldest one that is sealed, raw, sound and not empty.
+  std::optional<Segment> NextToRecompress() const;
   std::size_t count() const;
 
   // The active segment, which is the last one.

@@ -39,7 +39,7 @@ class EmbeddedLog final : public SegmentedLog {
     TRY(world_.fs->SyncDir(ParentOf(options_.dir)));
     TRY(world_.fs->CreateDir(dir));
     TRY(world_.fs->SyncDir(options_.dir));
-    TRY_ASSIGN(log_, PartitionLog::Open(world_, options_, kOnlyPartition, dir, damage_,
+    TRY_ASSIGN(log_, PartitionLog::Open(world_, options_, kOnlyPartition, dir, damage_, holders_,
                                         [this](Offset committed) { Tell(committed); }));
     return {};
   }
@@ -82,8 +82,8 @@ class EmbeddedLog final : public SegmentedLog {
     return stats;
   }
 
-  void AddHolder(std::shared_ptr<Holder> holder) override { (void)holder; }
-  void RemoveHolder(const Holder* holder) override { (void)holder; }
+  void AddHolder(std::shared_ptr<Holder> holder) override { holders_.Add(std::move(holder)); }
+  void RemoveHolder(const Holder* holder) override { holders_.Remove(holder); }
 
   bool WriterStep() override { return log_->WriterStep(); }
   void WaitForWork() override { log_->WaitForWork(); }
@@ -105,6 +105,7 @@ class EmbeddedLog final : public SegmentedLog {
   const LogWorld world_;
   const LogOptions options_;
   DamageLog damage_;
+  Holders holders_;
   std::mutex listeners_mutex_;
   std::vector<CommitListener> listeners_;
   std::unique_ptr<PartitionLog> log_;
