@@ -32,7 +32,10 @@ class Cli11Arguments final : public Arguments {
   void Option(const std::string& name, std::vector<std::string>& values,
               const std::string& placeholder, const std::string& help) override {
     // One value each time, so that what follows is not swallowed.
-    app_.add_option(name, values, help)->type_name(placeholder)->expected(1)->take_all();
+    app_.add_option(name, values, help)
+        ->type_name(placeholder)
+        ->take_all()
+        ->allow_extra_args(false);
   }
   void Number(const std::string& name, int& value, int min, int max,
               const std::string& help) override {
