@@ -122,6 +122,12 @@ std::size_t Router::BodyBytesMax(const Request& head) {
   return route != nullptr ? route->body_bytes_max : kUnroutedBodyBytesMax;
 }
 
+int Router::BodyTooLargeStatus(const Request& head) {
+  PathParams params;
+  const Route* const route = Match(head, params, nullptr);
+  return route != nullptr ? route->body_too_large_status : 413;
+}
+
 void Router::Handle(const Request& request, Responder responder) {
   PathParams params;
   const Route* const route = Match(request, params, nullptr);

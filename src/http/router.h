@@ -29,6 +29,7 @@ struct Route {
   Scope scope = Scope::kOpen;
   std::size_t body_bytes_max = 1 << 20;
   bool trailing_slash = false;
+  int body_too_large_status = 413;
   std::string summary;  // for the OpenAPI document
   std::function<void(const Request&, const PathParams&, Responder)> handle;
 };
@@ -49,6 +50,7 @@ class Router final : public Handler {
   const std::vector<Route>& routes() const { return routes_; }
 
   std::size_t BodyBytesMax(const Request& head) override;
+  int BodyTooLargeStatus(const Request& head) override;
   void Handle(const Request& request, Responder responder) override;
 
  private:

@@ -177,5 +177,14 @@ TEST(QueryParameter, IsFoundDecodedOrSaidToBeAbsent) {
   EXPECT_FALSE(QueryParameter("ab=1", "a", value));
 }
 
+TEST(Router, ABodyTooLargeHasTheStatusOfItsRoute) {
+  Router router;
+  router.Add({.method = Method::kPost, .pattern = "/usual"});
+  router.Add({.method = Method::kPost, .pattern = "/v1/track", .body_too_large_status = 400});
+  EXPECT_EQ(router.BodyTooLargeStatus({.method = Method::kPost, .path = "/usual"}), 413);
+  EXPECT_EQ(router.BodyTooLargeStatus({.method = Method::kPost, .path = "/v1/track"}), 400);
+  EXPECT_EQ(router.BodyTooLargeStatus({.method = Method::kPost, .path = "/nowhere"}), 413);
+}
+
 }  // namespace
 }  // namespace tributary::http

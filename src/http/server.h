@@ -67,6 +67,8 @@ class Handler {
   virtual ~Handler() = default;
   // How many body bytes this request may have (after its headers are known); 413 past it.
   virtual std::size_t BodyBytesMax(const Request& head) = 0;
+  // The status past it, where a door's clients expect another one.
+  virtual int BodyTooLargeStatus(const Request& /*head*/) { return 413; }
   virtual void Handle(const Request& request, Responder responder) = 0;
 };
 

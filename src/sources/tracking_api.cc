@@ -18,8 +18,8 @@ constexpr std::string_view kAccepted =
     "{\"success\":true}";
 constexpr std::string_view kAcceptedBody = "{\"success\":true}";
 
-// Of the body on the wire. Well above the limit of a batch, so that a batch that is somewhat too
-// large is read whole and answered 400 as SDKs expect; what is larger still, the server cuts off.
+// Of the body on the wire. Well above the limit of a batch, so that one that is somewhat too large
+// gets an answer that browsers can read; what is larger still, the server cuts off.
 constexpr std::size_t kBodyBytesMax = 1024 * 1024;
 
 struct Path {
@@ -101,6 +101,7 @@ class TrackingApi final : public ingest::Source {
                 .pattern = std::string(pattern),
                 .body_bytes_max = body_bytes_max_,
                 .trailing_slash = true,
+                .body_too_large_status = 400,  // what Segment says; every SDK takes it as final
                 .summary = "Takes events in, as Segment's tracking API does.",
                 .handle = std::move(handle)});
     AddPreflight(router, std::string(pattern));

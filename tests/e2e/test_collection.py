@@ -150,6 +150,16 @@ def test_a_refused_single_event_is_400_with_code_and_message(shop, body, code):
     assert answer.json()["code"] == code and isinstance(answer.json()["message"], str)
 
 
+@pytest.mark.parametrize("body", [
+    b"Content-Length: 20000000\r\n\r\n",
+    b"Transfer-Encoding: chunked\r\n\r\n" + (b"ffff\r\n" + b"x" * 0xffff + b"\r\n") * 18])
+def test_a_body_that_is_cut_off_is_400_too(shop, body):
+    with socket.create_connection((shop.host, shop.port), timeout=10) as client:
+        client.sendall(b"POST /v1/batch?writeKey=WRITE_KEY HTTP/1.1\r\nHost: x\r\n" + body)
+        answer = client.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 400") and b'"code":"too_large"' in answer
+
+
 def test_without_a_known_key_nothing_is_taken(shop):
     event = '{"userId":"u","event":"e"}'
     for headers in ({}, {"X-Write-Key": "unknown"}, {"Authorization": "Bearer token"}):
