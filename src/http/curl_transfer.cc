@@ -248,6 +248,7 @@ Failure CurlTransfer::Classify(CURLcode result) const {
       if (!blocked_.empty() && !connected_elsewhere_) return Failure::kBlocked;
       long os_errno = 0;
       curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &os_errno);
+      if (os_errno == ECONNRESET) return Failure::kReset;
       return os_errno == ETIMEDOUT ? Failure::kTimeout : Failure::kRefused;
     }
     case CURLE_SSL_CONNECT_ERROR:
@@ -295,7 +296,10 @@ std::string CurlTransfer::TlsReason(CURLcode result) const {
   }
   long verdict = X509_V_OK;
   curl_easy_getinfo(easy_, CURLINFO_SSL_VERIFYRESULT, &verdict);
-  if (verdict == X509_V_OK) return "TLS: the certificate is not for " + host_;
+  // The name is compared before curl notes a verdict on the chain.
+  if (verdict == X509_V_OK || verdict == X509_V_ERR_UNSPECIFIED) {
+    return "TLS: the certificate is not for " + host_;
+  }
   return std::string("TLS: ") + X509_verify_cert_error_string(verdict);
 }
 
