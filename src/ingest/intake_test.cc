@@ -1,6 +1,10 @@
 #include "ingest/intake.h"
 
+#include <future>
+#include <thread>
+
 #include "http/error_response.h"
+#include "os/asio_loop.h"
 #include "support/manual_executor.h"
 #include "support/memory_log.h"
 
@@ -208,6 +212,44 @@ TEST_F(IntakeTest, AnswersLostWithTheLoopAreDroppedNotLeaked) {
     log.Commit();
   }
   EXPECT_TRUE(answer.dropped);
+}
+
+TEST(IntakeThreads, TheWriterIsAnotherThread) {
+  os::AsioLoop loop;
+  test::MemoryLog log(1, test::CommitMode::kManual);
+  metrics::Registry registry;
+  LoopIntake intake(loop, log, registry);
+  constexpr int kRequests = 5000;
+  std::vector<Answer> answers(kRequests);
+  std::atomic<int> asked = 0;
+  std::thread turns([&] { loop.Run(); });
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    while (!stop) log.Commit();
+  });
+  for (Answer& answer : answers) {
+    loop.Post([&] {
+      auto batch = intake.Open();
+      EXPECT_TRUE(batch);
+      EXPECT_TRUE((*batch)->Add({.key = "k"}, "{}"));
+      intake.AnswerWhenDurable(http::Responder(std::make_shared<AnswerTarget>(answer)), "canned",
+                               OnFailure);
+      ++asked;
+    });
+  }
+  const auto idle = [&] {
+    std::promise<bool> result;
+    loop.Post([&] { result.set_value(asked == kRequests && intake.waiting_requests() == 0); });
+    return result.get_future().get();
+  };
+  while (!idle()) {
+  }
+  stop = true;
+  writer.join();
+  loop.Stop();
+  turns.join();
+  for (const Answer& answer : answers) EXPECT_EQ(answer.sent, 1);
+  EXPECT_EQ(log.committed(0), static_cast<log::Offset>(kRequests));
 }
 
 }  // namespace
