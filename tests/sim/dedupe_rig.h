@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "base/logging.h"
 #include "dedupe/dedupe.h"
 #include "sim/sim_clock.h"
 #include "sim/sim_fs.h"
@@ -37,10 +36,8 @@ struct DedupeRig {
   ~DedupeRig() { Drop(); }
 
   // Every damage and every failure is named in a log line; tests that cause thousands do without.
-  static void Hush() {
-    SetLogging(static_cast<LogLevel>(static_cast<int>(LogLevel::kError) + 1), LogFormat::kText);
-  }
-  static void Unhush() { SetLogging(LogLevel::kInfo, LogFormat::kText); }
+  static void Hush() { testing::internal::CaptureStderr(); }
+  static void Unhush() { testing::internal::GetCapturedStderr(); }
 
   // ---- Life
   Status Open() {
