@@ -25,9 +25,7 @@ class Builder {
     return *this;
   }
   // Times before 1970 cannot be stored in order as unsigned; they are clamped to the first moment.
-  Builder& Time(UnixMicros at_us) {
-    return U64(at_us < 0 ? 0 : static_cast<std::uint64_t>(at_us));
-  }
+  Builder& Time(UnixMicros at_us) { return U64(at_us < 0 ? 0 : static_cast<std::uint64_t>(at_us)); }
   Builder& At(Position at) { return U32(at.partition).U64(at.offset); }
   Builder& Text(std::string_view text) {
     key_.append(text);
@@ -85,17 +83,25 @@ std::string LaneAt(Prefix prefix, std::uint32_t lane, Position at) {
 std::string LaneTimeAt(Prefix prefix, std::uint32_t lane, UnixMicros at_us, Position at) {
   return Builder(prefix).U32(lane).Time(at_us).At(at).Take();
 }
-std::string OfLane(Prefix prefix, std::uint32_t lane) { return Builder(prefix).U32(lane).Take(); }
+std::string OfLane(Prefix prefix, std::uint32_t lane) {
+  return Builder(prefix).U32(lane).Take();
+}
 
 }  // namespace
 
-std::string Meta(std::string_view name) { return Builder(Prefix::kMeta).Text(name).Take(); }
+std::string Meta(std::string_view name) {
+  return Builder(Prefix::kMeta).Text(name).Take();
+}
 
-std::string Source(std::uint32_t source) { return Builder(Prefix::kSource).U32(source).Take(); }
+std::string Source(std::uint32_t source) {
+  return Builder(Prefix::kSource).U32(source).Take();
+}
 std::string SourceName(std::string_view name) {
   return Builder(Prefix::kSourceName).Text(name).Take();
 }
-std::string AllSources() { return Builder(Prefix::kSource).Take(); }
+std::string AllSources() {
+  return Builder(Prefix::kSource).Take();
+}
 std::optional<std::uint32_t> ParseSource(std::string_view key) {
   return ParseId(Prefix::kSource, key);
 }
@@ -106,8 +112,12 @@ std::string Destination(std::uint32_t destination) {
 std::string DestinationName(std::string_view name) {
   return Builder(Prefix::kDestinationName).Text(name).Take();
 }
-std::string AllDestinations() { return Builder(Prefix::kDestination).Take(); }
-std::string AllDestinationNames() { return Builder(Prefix::kDestinationName).Take(); }
+std::string AllDestinations() {
+  return Builder(Prefix::kDestination).Take();
+}
+std::string AllDestinationNames() {
+  return Builder(Prefix::kDestinationName).Take();
+}
 std::optional<std::uint32_t> ParseDestination(std::string_view key) {
   return ParseId(Prefix::kDestination, key);
 }
@@ -130,17 +140,25 @@ std::optional<RevisionKey> ParseRevision(std::string_view key) {
   return parser.done() ? std::optional(out) : std::nullopt;
 }
 
-std::string Lane(std::uint32_t lane) { return OfLane(Prefix::kLane, lane); }
-std::string AllLanes() { return Builder(Prefix::kLane).Take(); }
+std::string Lane(std::uint32_t lane) {
+  return OfLane(Prefix::kLane, lane);
+}
+std::string AllLanes() {
+  return Builder(Prefix::kLane).Take();
+}
 std::optional<std::uint32_t> ParseLane(std::string_view key) {
   return ParseId(Prefix::kLane, key);
 }
-std::string LaneCounters(std::uint32_t lane) { return OfLane(Prefix::kLaneCounters, lane); }
+std::string LaneCounters(std::uint32_t lane) {
+  return OfLane(Prefix::kLaneCounters, lane);
+}
 
 std::string Cursor(std::uint32_t lane, std::uint32_t partition) {
   return Builder(Prefix::kCursor).U32(lane).U32(partition).Take();
 }
-std::string CursorsOf(std::uint32_t lane) { return OfLane(Prefix::kCursor, lane); }
+std::string CursorsOf(std::uint32_t lane) {
+  return OfLane(Prefix::kCursor, lane);
+}
 std::optional<CursorKey> ParseCursor(std::string_view key) {
   Parser parser(Prefix::kCursor, key);
   CursorKey out;
@@ -149,7 +167,9 @@ std::optional<CursorKey> ParseCursor(std::string_view key) {
   return parser.done() ? std::optional(out) : std::nullopt;
 }
 
-std::string Done(std::uint32_t lane, Position first) { return LaneAt(Prefix::kDone, lane, first); }
+std::string Done(std::uint32_t lane, Position first) {
+  return LaneAt(Prefix::kDone, lane, first);
+}
 std::string DoneOf(std::uint32_t lane, std::uint32_t partition) {
   return Builder(Prefix::kDone).U32(lane).U32(partition).Take();
 }
@@ -161,12 +181,18 @@ std::optional<LaneKey> ParseLaneKey(Prefix prefix, std::string_view key) {
   return parser.done() ? std::optional(out) : std::nullopt;
 }
 
-std::string Waiting(std::uint32_t lane, Position at) { return LaneAt(Prefix::kWaiting, lane, at); }
-std::string WaitingOf(std::uint32_t lane) { return OfLane(Prefix::kWaiting, lane); }
+std::string Waiting(std::uint32_t lane, Position at) {
+  return LaneAt(Prefix::kWaiting, lane, at);
+}
+std::string WaitingOf(std::uint32_t lane) {
+  return OfLane(Prefix::kWaiting, lane);
+}
 std::string WaitingDue(std::uint32_t lane, UnixMicros due_us, Position at) {
   return LaneTimeAt(Prefix::kWaitingDue, lane, due_us, at);
 }
-std::string WaitingDueOf(std::uint32_t lane) { return OfLane(Prefix::kWaitingDue, lane); }
+std::string WaitingDueOf(std::uint32_t lane) {
+  return OfLane(Prefix::kWaitingDue, lane);
+}
 std::string WaitingDueUntil(std::uint32_t lane, UnixMicros due_us) {
   return Builder(Prefix::kWaitingDue).U32(lane).Time(due_us).Take();
 }
@@ -177,7 +203,9 @@ std::string Follower(std::uint32_t lane, std::uint64_t key_hash, Position at) {
 std::string FollowersOf(std::uint32_t lane, std::uint64_t key_hash) {
   return Builder(Prefix::kFollower).U32(lane).U64(key_hash).Take();
 }
-std::string AllFollowersOf(std::uint32_t lane) { return OfLane(Prefix::kFollower, lane); }
+std::string AllFollowersOf(std::uint32_t lane) {
+  return OfLane(Prefix::kFollower, lane);
+}
 std::optional<FollowerKey> ParseFollower(std::string_view key) {
   Parser parser(Prefix::kFollower, key);
   FollowerKey out;
@@ -190,11 +218,15 @@ std::optional<FollowerKey> ParseFollower(std::string_view key) {
 std::string DeadLetter(std::uint32_t lane, Position at) {
   return LaneAt(Prefix::kDeadLetter, lane, at);
 }
-std::string DeadLettersOf(std::uint32_t lane) { return OfLane(Prefix::kDeadLetter, lane); }
+std::string DeadLettersOf(std::uint32_t lane) {
+  return OfLane(Prefix::kDeadLetter, lane);
+}
 std::string DeadLetterAge(std::uint32_t lane, UnixMicros at_us, Position at) {
   return LaneTimeAt(Prefix::kDeadLetterAge, lane, at_us, at);
 }
-std::string DeadLetterAgesOf(std::uint32_t lane) { return OfLane(Prefix::kDeadLetterAge, lane); }
+std::string DeadLetterAgesOf(std::uint32_t lane) {
+  return OfLane(Prefix::kDeadLetterAge, lane);
+}
 std::optional<LaneTimeKey> ParseLaneTimeKey(Prefix prefix, std::string_view key) {
   Parser parser(prefix, key);
   LaneTimeKey out;
@@ -204,12 +236,18 @@ std::optional<LaneTimeKey> ParseLaneTimeKey(Prefix prefix, std::string_view key)
   return parser.done() ? std::optional(out) : std::nullopt;
 }
 
-std::string KeptBody(std::uint32_t lane, Position at) { return LaneAt(Prefix::kKeptBody, lane, at); }
-std::string KeptBodiesOf(std::uint32_t lane) { return OfLane(Prefix::kKeptBody, lane); }
+std::string KeptBody(std::uint32_t lane, Position at) {
+  return LaneAt(Prefix::kKeptBody, lane, at);
+}
+std::string KeptBodiesOf(std::uint32_t lane) {
+  return OfLane(Prefix::kKeptBody, lane);
+}
 std::string Attempt(std::uint32_t lane, Position at, std::uint8_t number) {
   return Builder(Prefix::kAttempt).U32(lane).At(at).U8(number).Take();
 }
-std::string AttemptsOf(std::uint32_t lane) { return OfLane(Prefix::kAttempt, lane); }
+std::string AttemptsOf(std::uint32_t lane) {
+  return OfLane(Prefix::kAttempt, lane);
+}
 std::string AttemptsAt(std::uint32_t lane, Position at) {
   return LaneAt(Prefix::kAttempt, lane, at);
 }
@@ -220,12 +258,16 @@ std::optional<LaneKey> ParseAttempt(std::string_view key) {
 std::string DeliveryBatch(std::uint32_t lane, std::uint64_t members_hash) {
   return Builder(Prefix::kDeliveryBatch).U32(lane).U64(members_hash).Take();
 }
-std::string DeliveryBatchesOf(std::uint32_t lane) { return OfLane(Prefix::kDeliveryBatch, lane); }
+std::string DeliveryBatchesOf(std::uint32_t lane) {
+  return OfLane(Prefix::kDeliveryBatch, lane);
+}
 
 std::string Audit(UnixMicros at_us, std::uint32_t sequence) {
   return Builder(Prefix::kAudit).Time(at_us).U32(sequence).Take();
 }
-std::string AllAudit() { return Builder(Prefix::kAudit).Take(); }
+std::string AllAudit() {
+  return Builder(Prefix::kAudit).Take();
+}
 std::optional<AuditKey> ParseAudit(std::string_view key) {
   Parser parser(Prefix::kAudit, key);
   AuditKey out;

@@ -29,33 +29,33 @@ namespace tributary::store::keys {
 // which can be made again from the things.
 enum class Prefix : char {
   // kOwned: written by control/, ingest/ and app/.
-  kMeta = 'M',               // kMeta + name → one value of the whole program (id counters, salt, …)
-  kSource = 'S',             // id u32 → the source
-  kSourceName = 's',         // name → id (u32 little-endian, no version byte)
-  kDestination = 'D',        // id u32 → the destination as it is now
-  kDestinationName = 'd',    // name → id (u32 little-endian, no version byte)
-  kRevision = 'V',           // destination u32, revision u32 → rules and where they took effect
-  kAudit = 'A',              // at_us u64, sequence u32 → who, before, after (redacted)
+  kMeta = 'M',         // kMeta + name → one value of the whole program (id counters, salt, …)
+  kSource = 'S',       // id u32 → the source
+  kSourceName = 's',   // name → id (u32 little-endian, no version byte)
+  kDestination = 'D',  // id u32 → the destination as it is now
+  kDestinationName = 'd',  // name → id (u32 little-endian, no version byte)
+  kRevision = 'V',         // destination u32, revision u32 → rules and where they took effect
+  kAudit = 'A',            // at_us u64, sequence u32 → who, before, after (redacted)
 
   // kOwned: written by deliver/ only.
-  kLane = 'L',               // lane u32 → what it belongs to, status (paused, disabled), breaker
-  kLaneCounters = 'c',       // lane u32 → delivered, filtered, … so far
-  kCursor = 'C',             // lane u32, partition u32 → durable cursor of the lane
-  kDone = 'R',               // lane u32, partition u32, first u64 → end u64: settled above the cursor
-  kWaiting = 'W',            // lane u32, partition u32, offset u64 → attempts, due time, last error
-  kWaitingDue = 'w',         // lane u32, due_us u64, partition u32, offset u64 → (empty)
-  kFollower = 'F',           // lane u32, hash64 of the record key, partition u32, offset u64 → (empty)
-  kDeadLetter = 'X',         // lane u32, partition u32, offset u64 → reason, attempts, when
-  kDeadLetterAge = 'x',      // lane u32, at_us u64, partition u32, offset u64 → bytes it occupies
-  kKeptBody = 'B',           // lane u32, partition u32, offset u64 → the record, copied before
-                             // retention passed it (only for waiting rows and dead letters)
-  kAttempt = 'T',            // lane u32, partition u32, offset u64, number % 256 u8 → one attempt that
-                             // failed, or ended a pair that had failed before
-  kDeliveryBatch = 'G',      // lane u32, hash of members u64 → composition, stored before first sent
+  kLane = 'L',          // lane u32 → what it belongs to, status (paused, disabled), breaker
+  kLaneCounters = 'c',  // lane u32 → delivered, filtered, … so far
+  kCursor = 'C',        // lane u32, partition u32 → durable cursor of the lane
+  kDone = 'R',          // lane u32, partition u32, first u64 → end u64: settled above the cursor
+  kWaiting = 'W',       // lane u32, partition u32, offset u64 → attempts, due time, last error
+  kWaitingDue = 'w',    // lane u32, due_us u64, partition u32, offset u64 → (empty)
+  kFollower = 'F',      // lane u32, hash64 of the record key, partition u32, offset u64 → (empty)
+  kDeadLetter = 'X',    // lane u32, partition u32, offset u64 → reason, attempts, when
+  kDeadLetterAge = 'x',  // lane u32, at_us u64, partition u32, offset u64 → bytes it occupies
+  kKeptBody = 'B',       // lane u32, partition u32, offset u64 → the record, copied before
+                         // retention passed it (only for waiting rows and dead letters)
+  kAttempt = 'T',  // lane u32, partition u32, offset u64, number % 256 u8 → one attempt that
+                   // failed, or ended a pair that had failed before
+  kDeliveryBatch = 'G',  // lane u32, hash of members u64 → composition, stored before first sent
 
   // kDerived: written by the process runner only.
-  kProcessor = 'P',          // processor u32, slot u8, rest → its state, owned by one slot
-  kProcessorCursor = 'p',    // processor u32, slot range's first slot u8, partition u32 → cursor
+  kProcessor = 'P',        // processor u32, slot u8, rest → its state, owned by one slot
+  kProcessorCursor = 'p',  // processor u32, slot range's first slot u8, partition u32 → cursor
 };
 
 // Where a record is.

@@ -20,7 +20,8 @@ constexpr std::size_t kLevelBytes = 64 << 20;
 constexpr int kFilterBitsPerKey = 10;
 
 // RocksDB's warnings become log lines of ours; the rest is dropped. Without a logger of ours
-// RocksDB would keep LOG files of its own in the data directory and write its options at each start.
+// RocksDB would keep LOG files of its own in the data directory and write its options at each
+// start.
 class LineLogger final : public rocksdb::Logger {
  public:
   LineLogger() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}

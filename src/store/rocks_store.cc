@@ -15,8 +15,12 @@ namespace {
 const std::string& kOwnedName = rocksdb::kDefaultColumnFamilyName;
 constexpr const char* kDerivedName = "derived";
 
-rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-std::string_view ToView(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+rocksdb::Slice ToSlice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
+std::string_view ToView(const rocksdb::Slice& bytes) {
+  return {bytes.data(), bytes.size()};
+}
 
 // RocksDB creates the directory, but does not sync the entry of it in its parent.
 Status MakeDir(const std::string& dir) {
@@ -74,7 +78,10 @@ Result<std::unique_ptr<Store>> RocksStore::Open(const StoreOptions& options) {
 
 RocksStore::RocksStore(rocksdb::DB* db, Handle owned, Handle derived,
                        std::shared_ptr<StickyFailure> failure)
-    : db_(db), failure_(std::move(failure)), owned_(std::move(owned)), derived_(std::move(derived)) {}
+    : db_(db),
+      failure_(std::move(failure)),
+      owned_(std::move(owned)),
+      derived_(std::move(derived)) {}
 
 RocksStore::~RocksStore() = default;
 
@@ -102,9 +109,15 @@ Status RocksStore::Write(const Batch& batch, Sync sync) {
         op.family == Family::kOwned ? owned_.get() : derived.get();
     rocksdb::Status added;
     switch (op.kind) {
-      case Batch::Op::Kind::kPut: added = out.Put(family, op.key, op.value); break;
-      case Batch::Op::Kind::kDelete: added = out.Delete(family, op.key); break;
-      case Batch::Op::Kind::kDeleteRange: added = out.DeleteRange(family, op.key, op.value); break;
+      case Batch::Op::Kind::kPut:
+        added = out.Put(family, op.key, op.value);
+        break;
+      case Batch::Op::Kind::kDelete:
+        added = out.Delete(family, op.key);
+        break;
+      case Batch::Op::Kind::kDeleteRange:
+        added = out.DeleteRange(family, op.key, op.value);
+        break;
     }
     if (!added.ok()) return Fail(ToError(added, "store batch"));  // nothing was written: not final
   }

@@ -48,8 +48,7 @@ class RocksStore final : public Store {
  private:
   using Handle = std::shared_ptr<rocksdb::ColumnFamilyHandle>;
 
-  RocksStore(rocksdb::DB* db, Handle owned, Handle derived,
-             std::shared_ptr<StickyFailure> failure);
+  RocksStore(rocksdb::DB* db, Handle owned, Handle derived, std::shared_ptr<StickyFailure> failure);
   // Keeps the family readable for as long as the caller holds it, also across a wipe.
   Handle Pin(Family family) const;
   Status Failed(const rocksdb::Status& status, std::string_view doing);

@@ -177,7 +177,8 @@ class RocksWalCrash : public testing::Test {
 
 TEST_F(RocksWalCrash, CutAnywhereLeavesWholeBatchesInOrder) {
   std::mt19937_64 random(7);
-  std::vector<std::uint64_t> cuts = {0, 1, 6, 7, ends_[9], ends_[9] - 1, ends_[9] + 1, ends_.back()};
+  std::vector<std::uint64_t> cuts = {0,           1, 6, 7, ends_[9], ends_[9] - 1, ends_[9] + 1,
+                                     ends_.back()};
   while (cuts.size() < 210) cuts.push_back(random() % ends_.back());
   for (const std::uint64_t cut : cuts) {
     auto store = OpenDamaged([&](const std::string& wal) { stdfs::resize_file(wal, cut); });

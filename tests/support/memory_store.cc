@@ -8,7 +8,9 @@ namespace {
 using store::Batch;
 using store::Family;
 
-std::size_t IndexOf(Family family) { return family == Family::kOwned ? 0 : 1; }
+std::size_t IndexOf(Family family) {
+  return family == Family::kOwned ? 0 : 1;
+}
 
 }  // namespace
 
@@ -16,8 +18,12 @@ void MemoryStore::State::Apply(const Batch& batch) {
   for (const Batch::Op& op : batch.ops()) {
     Map& map = families[IndexOf(op.family)];
     switch (op.kind) {
-      case Batch::Op::Kind::kPut: map.insert_or_assign(op.key, op.value); break;
-      case Batch::Op::Kind::kDelete: map.erase(op.key); break;
+      case Batch::Op::Kind::kPut:
+        map.insert_or_assign(op.key, op.value);
+        break;
+      case Batch::Op::Kind::kDelete:
+        map.erase(op.key);
+        break;
       case Batch::Op::Kind::kDeleteRange:
         if (op.key < op.value) map.erase(map.lower_bound(op.key), map.lower_bound(op.value));
         break;

@@ -2,8 +2,8 @@
 // Crash(seed) keeps every batch that was synced and, of those written after it, a prefix chosen by
 // the seed; never a part of a batch, never a later one without an earlier one.
 //
-// Why the simulation uses this and not RocksDB: docs/adr/0002-simulated-store.md. Both pass the same
-// contract tests (store/store_contract_test.cc).
+// Why the simulation uses this and not RocksDB: docs/adr/0002-simulated-store.md. Both pass the
+// same contract tests (store/store_contract_test.cc).
 //
 // Threads: any; one mutex. The visitor of a scan runs without it, on a copy of the range.
 #pragma once
