@@ -164,7 +164,7 @@ TEST(DedupeWindow, FiltersStayWithinTheirBudget) {
     DedupeRig rig(segment, 1);
     rig.options.filter_bytes_max = 256 << 10;
     rig.MustOpen();
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 60; ++i) {
       rig.PutOthers(0, 1'500);
       rig.Sync();
       rig.log.RetainTo(0, rig.stage->synced_cursor(0));

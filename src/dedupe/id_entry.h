@@ -25,8 +25,9 @@ struct IdEntry {
   // earlier: the first of them answers "what would a repeat of this be a repeat of", however often
   // one id was sent.
   friend bool operator<(const IdEntry& a, const IdEntry& b) {
-    return std::tuple(a.id.high, a.id.low, a.duplicate(), b.relative()) <
-           std::tuple(b.id.high, b.id.low, b.duplicate(), a.relative());
+    if (a.id.high != b.id.high) return a.id.high < b.id.high;  // nearly always decides
+    return std::tuple(a.id.low, a.duplicate(), b.relative()) <
+           std::tuple(b.id.low, b.duplicate(), a.relative());
   }
 };
 static_assert(sizeof(IdEntry) == 24, "entries are written as they lie in memory");

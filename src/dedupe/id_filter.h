@@ -35,11 +35,13 @@ class IdFilter {
   std::size_t size() const { return size_; }
   std::size_t room() const { return IdsIn(count_) - size_; }
   std::size_t cells() const { return count_; }
-  std::size_t bytes() const { return count_ * sizeof(Cell); }
+  std::size_t bytes() const { return (count_ + kLane) * sizeof(Cell); }
   static std::size_t IdsIn(std::size_t cells) { return cells / 4 * 3; }
 
  private:
   using Cell = std::uint16_t;  // 0: empty
+  static constexpr std::size_t kLane =
+      8;  // cells compared at once; the first are repeated at the end
   struct Free {
     void operator()(Cell* cells) const { std::free(cells); }
   };
