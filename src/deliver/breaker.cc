@@ -6,9 +6,12 @@ namespace tributary::deliver {
 
 std::string_view BreakerStateName(Breaker::State state) {
   switch (state) {
-    case Breaker::State::kClosed: return "closed";
-    case Breaker::State::kOpen: return "open";
-    case Breaker::State::kHalfOpen: return "half_open";
+    case Breaker::State::kClosed:
+      return "closed";
+    case Breaker::State::kOpen:
+      return "open";
+    case Breaker::State::kHalfOpen:
+      return "half_open";
   }
   return "closed";
 }
@@ -16,9 +19,12 @@ std::string_view BreakerStateName(Breaker::State state) {
 std::size_t Breaker::Allows(std::size_t window, MonoNanos now) {
   if (state_ == State::kOpen && now >= open_until_) state_ = State::kHalfOpen;
   switch (state_) {
-    case State::kClosed: return window;
-    case State::kOpen: return 0;
-    case State::kHalfOpen: return std::min<std::size_t>(window, 1);
+    case State::kClosed:
+      return window;
+    case State::kOpen:
+      return 0;
+    case State::kHalfOpen:
+      return std::min<std::size_t>(window, 1);
   }
   return 0;
 }

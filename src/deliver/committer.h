@@ -5,8 +5,8 @@
 // for the store).
 // The gate: a submission is held back until the dedupe verdicts below its `high` marks are synced,
 // because a verdict that was only in memory may come out the other way after a crash, and an
-// outcome must not stand on it. Submissions that the gate holds back are overtaken by others; whoever
-// needs an order has one submission under way at a time, as a lane does.
+// outcome must not stand on it. Submissions that the gate holds back are overtaken by others;
+// whoever needs an order has one submission under way at a time, as a lane does.
 //
 // Threads: Submit and Post from any thread. Step() and WaitForWork() by the one committer thread,
 // started by app/ (or called in turn by a test). `done` is called on it and must not block.
@@ -59,7 +59,7 @@ class Committer {
 
   store::Store& store_;
   log::Verdicts* verdicts_;
-  std::vector<Submission> held_;       // committer thread only: the gate is shut for them
+  std::vector<Submission> held_;  // committer thread only: the gate is shut for them
   std::atomic<bool> any_held_{false};
 
   std::mutex mutex_;

@@ -56,8 +56,10 @@ TEST(Committer, CloseWritesWhatItMayAndFailsTheRest) {
   Committer committer(store, &verdicts);
   std::optional<bool> written;
   std::optional<bool> gated;
-  committer.Submit({.batch = OnePut("a"), .high = {0}, .done = [&](auto& s) { written = s.has_value(); }});
-  committer.Submit({.batch = OnePut("b"), .high = {9}, .done = [&](auto& s) { gated = s.has_value(); }});
+  committer.Submit(
+      {.batch = OnePut("a"), .high = {0}, .done = [&](auto& s) { written = s.has_value(); }});
+  committer.Submit(
+      {.batch = OnePut("b"), .high = {9}, .done = [&](auto& s) { gated = s.has_value(); }});
   committer.Close();
   EXPECT_TRUE(committer.WaitForWork());
   committer.Step();

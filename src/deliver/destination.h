@@ -68,10 +68,10 @@ struct DestinationContext {
   os::Executor* blocking = nullptr;  // for calls that may block (files)
   os::FileSystem* fs = nullptr;
   os::Clock* clock = nullptr;
-  std::string name;           // of the destination
-  std::string files_root;     // where `file` may write
-  std::string user_agent;     // "Tributary/0.1.0"
-  MonoNanos timeout_ns = 0;   // of one attempt
+  std::string name;          // of the destination
+  std::string files_root;    // where `file` may write
+  std::string user_agent;    // "Tributary/0.1.0"
+  MonoNanos timeout_ns = 0;  // of one attempt
 };
 
 // What Check may ask when a destination is made or changed.

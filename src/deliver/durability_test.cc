@@ -10,7 +10,9 @@ namespace {
 constexpr MonoNanos kMs = kNanosPerMilli;
 constexpr MonoNanos kS = kNanosPerSecond;
 
-Receivers::Answer Accept(MonoNanos after = kMs) { return {.outcome = {}, .after = after}; }
+Receivers::Answer Accept(MonoNanos after = kMs) {
+  return {.outcome = {}, .after = after};
+}
 
 TEST(Durability, OutcomesSurviveAndOnlyTheLastMomentIsRepeated) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
@@ -65,7 +67,8 @@ TEST(Durability, AWallClockThatJumpedNeitherStopsNorStampedesRetries) {
   w.Open();
   w.Make("hook", {{"retry", {{"schedule", {"0s", "10s"}}}}});
   w.receivers.answer = [](const std::string&, const Delivery& d) {
-    return Receivers::Answer{.outcome = d.attempt == 1 ? Outcome::Retry("x") : Outcome::Delivered()};
+    return Receivers::Answer{.outcome =
+                                 d.attempt == 1 ? Outcome::Retry("x") : Outcome::Delivered()};
   };
   w.Append();
   w.sim.RunFor(kS);
@@ -117,8 +120,9 @@ void Conserve(std::uint64_t seed, bool cut_in_the_middle_of_changes) {
   };
   ASSERT_TRUE(w.sim.RunUntil([&] {
     return settled("a") == events && settled("b") == events && settled("sink") == events;
-  })) << "seed " << seed << ": " << settled("a") << " " << settled("b") << " " << settled("sink")
-      << " of " << events;
+  })) << "seed "
+      << seed << ": " << settled("a") << " " << settled("b") << " " << settled("sink") << " of "
+      << events;
   w.sim.RunFor(10 * kS);
   for (const char* name : {"a", "b", "sink"}) {
     ASSERT_EQ(settled(name), events) << "seed " << seed << " " << name;
@@ -173,8 +177,12 @@ class CursorBeforeOutcome final : public store::Store {
         value = EncodeCursor(cursor);
       }
       switch (op.kind) {
-        case store::Batch::Op::Kind::kPut: planted.Put(op.family, op.key, value); break;
-        case store::Batch::Op::Kind::kDelete: planted.Delete(op.family, op.key); break;
+        case store::Batch::Op::Kind::kPut:
+          planted.Put(op.family, op.key, value);
+          break;
+        case store::Batch::Op::Kind::kDelete:
+          planted.Delete(op.family, op.key);
+          break;
         case store::Batch::Op::Kind::kDeleteRange:
           planted.DeleteRange(op.family, op.key, op.value);
           break;
@@ -225,9 +233,11 @@ std::size_t LostAfterCrash(std::uint64_t seed, bool plant) {
 
 TEST(Durability, CursorBeforeOutcomeIsFoundWithinAThousandSeeds) {
   bool found = false;
-  for (std::uint64_t seed = 0; seed < 1'000 && !found; ++seed) found = LostAfterCrash(seed, true) > 0;
+  for (std::uint64_t seed = 0; seed < 1'000 && !found; ++seed)
+    found = LostAfterCrash(seed, true) > 0;
   EXPECT_TRUE(found);
-  for (std::uint64_t seed = 0; seed < 100; ++seed) ASSERT_EQ(LostAfterCrash(seed, false), 0U) << seed;
+  for (std::uint64_t seed = 0; seed < 100; ++seed)
+    ASSERT_EQ(LostAfterCrash(seed, false), 0U) << seed;
 }
 
 // A verdict that was only in memory says "duplicate" before the crash and "new" after it.
@@ -299,11 +309,37 @@ TEST(Durability, PositionsPastTheEndOfTheLogAreMovedBack) {
   EXPECT_EQ(w.Stats("hook").delivered, 5U);
 }
 
+TEST(Durability, AttemptsGoWithTheLogUnlessTheirPairWaitsOrIsDead) {
+  DeliverWorld w(6);
+  w.Open();
+  w.Make("hook", {{"retry", {{"schedule", {"0s", "1s"}}}}});
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    if (d.record->offset == 1) return Receivers::Answer{.outcome = Outcome::Reject("HTTP 400")};
+    return Receivers::Answer{.outcome =
+                                 d.attempt == 1 ? Outcome::Retry("x") : Outcome::Delivered()};
+  };
+  w.AppendMany(4);
+  w.sim.RunFor(5 * kS);
+  const auto rows = [&] {
+    std::vector<log::Offset> offsets;
+    EXPECT_TRUE(w.store.ScanPrefix(store::Family::kOwned, store::keys::AttemptsOf(1),
+                                   [&](std::string_view key, auto) {
+                                     offsets.push_back(store::keys::ParseAttempt(key)->at.offset);
+                                     return store::Visit::kContinue;
+                                   }));
+    return offsets;
+  };
+  EXPECT_EQ(rows(), (std::vector<log::Offset>{0, 0, 1, 2, 2, 3, 3}));
+  w.log.RetainTo(0, 3);
+  w.sim.RunFor(61 * kS);
+  EXPECT_EQ(rows(), (std::vector<log::Offset>{1, 3, 3}));
+}
+
 TEST(Durability, RetentionCountsWhatWasLostAndKeepsTheEventsOfRows) {
   DeliverWorld w(5);
   w.Open();
-  w.Make("hook", {{"concurrency", 2}, {"names", {"Order"}},
-                  {"retry", {{"schedule", {"0s", "1h", "1h"}}}}});
+  w.Make("hook",
+         {{"concurrency", 2}, {"names", {"Order"}}, {"retry", {{"schedule", {"0s", "1h", "1h"}}}}});
   w.receivers.answer = [](const std::string&, const Delivery& d) {
     if (d.record->offset == 0 && d.attempt == 1) {
       return Receivers::Answer{.outcome = Outcome::Retry("HTTP 500")};

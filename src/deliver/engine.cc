@@ -104,6 +104,7 @@ void EngineImpl::Start() {
     waker_->committer = &committer_;
   }
   world_.verdicts->OnProgress([waker = waker_] { waker->Wake(); });
+  loops_.front()->loop.executor->Post([this] { PruneLater(); });
   const std::lock_guard lock(mutex_);
   started_ = true;
   for (const auto& [name, entry] : by_name_) {
@@ -146,12 +147,12 @@ void EngineImpl::Close(MonoNanos deadline, std::move_only_function<void()> done)
 void EngineImpl::AddGauges(Entry& entry) {
   if (world_.metrics == nullptr) return;
   const auto add = [&](const char* name, const char* help, auto member) {
-    entry.gauges.push_back(world_.metrics->AddGauge(
-        name, help, {{"destination", entry.spec.lane.name}},
-        [lane = std::weak_ptr<Lane>(entry.lane), member] {
-          const auto alive = lane.lock();
-          return alive ? static_cast<double>(alive->stats().*member) : 0;
-        }));
+    entry.gauges.push_back(
+        world_.metrics->AddGauge(name, help, {{"destination", entry.spec.lane.name}},
+                                 [lane = std::weak_ptr<Lane>(entry.lane), member] {
+                                   const auto alive = lane.lock();
+                                   return alive ? static_cast<double>(alive->stats().*member) : 0;
+                                 }));
   };
   add("tributary_delivery_delivered_total", "Events delivered.", &LaneStats::delivered);
   add("tributary_delivery_filtered_total", "Events its rule did not want.", &LaneStats::filtered);

@@ -2,17 +2,18 @@
 // an event.
 //
 // Threads. Every public function may be called from any thread and never blocks on the disk, except
-// Open() (start only). A completion (`done`) is called exactly once, on the committer thread (or, while
-// closing, on any): it must only post to the caller's own loop. After Close() everything is answered
-// kUnavailable.
+// Open() (start only). A completion (`done`) is called exactly once, on the committer thread (or,
+// while closing, on any): it must only post to the caller's own loop. After Close() everything is
+// answered kUnavailable.
 //
 // Durability. A change is durable, and in force for every event whose append is called after the
 // completion, before its completion is called with success. Changes are made one at a time, in the
 // order asked for.
 //
 // Errors. kInvalid with the field and a sentence (400); kNotFound (404); kConflict: the name exists
-// already or is declared in the configuration (409); kDenied: the egress guard refuses the URL, with
-// the option that would allow it (400, field "url"); kUnavailable: closing, or the store failed (503).
+// already or is declared in the configuration (409); kDenied: the egress guard refuses the URL,
+// with the option that would allow it (400, field "url"); kUnavailable: closing, or the store
+// failed (503).
 //
 // JSON. A destination is the object of DESIGN.md ("Outside surface") plus the options of its type.
 // Answers carry all options, and besides "id" (u32), "revision", "status": "active" | "paused" |
@@ -47,7 +48,8 @@
 namespace tributary::deliver {
 
 inline constexpr std::size_t kDestinationsMax = 10'000;
-inline constexpr std::size_t kWaitingRowsMax = 1'000'000;  // per lane; past it the lane stops reading
+inline constexpr std::size_t kWaitingRowsMax =
+    1'000'000;  // per lane; past it the lane stops reading
 inline constexpr std::size_t kConcurrencyMax = 1'000;
 inline constexpr std::size_t kScheduleEntriesMax = 100;
 inline constexpr std::size_t kNameBytesMax = 100;
@@ -58,7 +60,8 @@ struct Loop {
   http::Client* client = nullptr;
 };
 
-// The world; outlives the engine. Loops must be stopped, or never run again, before it is destroyed.
+// The world; outlives the engine. Loops and `blocking` must be stopped, or never run again, before
+// the engine is destroyed.
 struct EngineWorld {
   log::Log* log = nullptr;
   log::Verdicts* verdicts = nullptr;
@@ -74,10 +77,11 @@ struct EngineWorld {
 };
 
 struct EngineOptions {
-  std::string files_root;                            // DATA/files
+  std::string files_root;  // DATA/files
   std::string user_agent = "Tributary";
   MonoNanos commit_interval_ns = 15 * kNanosPerMilli;  // gathers outcomes; with the sync ≤ 50 ms
   std::size_t waiting_rows_max = kWaitingRowsMax;
+  std::size_t destinations_max = kDestinationsMax;
   // Destinations of the YAML, as JSON objects. They are made or brought up to date by Open(), and
   // cannot be changed through the API; one that is gone from the list is paused and becomes
   // deletable. kConflict when the API made one of that name.
@@ -89,14 +93,14 @@ struct LaneStats {
   std::uint64_t filtered = 0;
   std::uint64_t dead_lettered = 0;
   std::uint64_t dropped = 0;
-  std::uint64_t retrying = 0;   // rows that wait
+  std::uint64_t retrying = 0;  // rows that wait
   std::uint64_t in_flight = 0;
-  std::uint64_t lag = 0;        // records committed to the log that the lane has not looked at
-  double success_rate = 1;      // of the attempts of the last 10 minutes
-  double p50_ms = 0;            // of one attempt
+  std::uint64_t lag = 0;    // records committed to the log that the lane has not looked at
+  double success_rate = 1;  // of the attempts of the last 10 minutes
+  double p50_ms = 0;        // of one attempt
   double p95_ms = 0;
   std::string_view breaker = "closed";  // closed | open | half_open
-  std::string ToJson() const;  // the object of `…/stats`
+  std::string ToJson() const;           // the object of `…/stats`
 };
 
 // One (event, destination) pair. Destinations that began after the event, or were deleted, have no
@@ -130,7 +134,8 @@ class Engine {
   virtual Committer& committer() = 0;
 
   // No new attempts; waits for those in flight at most until `deadline` (monotonic), writes what
-  // ended, then calls `done` (on a loop) and closes the committer. What is still in flight is cancelled and sent again after restart.
+  // ended, then calls `done` (on a loop) and closes the committer. What is still in flight is
+  // cancelled and sent again after restart.
   virtual void Close(MonoNanos deadline, std::move_only_function<void()> done) = 0;
 
   // ---- Destinations: each answers with the destination's JSON, redacted. ----
@@ -157,8 +162,8 @@ class Engine {
   virtual Result<LaneStats> Stats(std::string_view name) const = 0;
 
   // ---- What became of a record ----
-  // In byte order of the names. kNotFound when the log has no such record (any more). The record must
-  // be below committed() and no duplicate: those form no pairs.
+  // In byte order of the names. kNotFound when the log has no such record (any more). The record
+  // must be below committed() and no duplicate: those form no pairs.
   virtual void Trace(log::Partition partition, log::Offset offset,
                      Done<std::vector<PairTrace>> done) = 0;
   // The seed's Responses row: a destination that does not match is left out, the rest is true once

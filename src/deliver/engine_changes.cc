@@ -102,7 +102,8 @@ Result<std::vector<log::Offset>> EngineImpl::StartOffsets(const std::string& sta
     } else if (start == "earliest") {
       offsets.push_back(world_.log->first(p));
     } else {
-      TRY_ASSIGN(const log::Offset at, world_.log->OffsetAtTime(p, ParseIso8601(start).value_or(0)));
+      TRY_ASSIGN(const log::Offset at,
+                 world_.log->OffsetAtTime(p, ParseIso8601(start).value_or(0)));
       offsets.push_back(at);
     }
   }
@@ -161,8 +162,8 @@ Status EngineImpl::RoomFor(const std::string& name) const {
     return Fail(ErrorCode::kConflict, "name",
                 "there is a destination named \"" + name + "\" already");
   }
-  if (by_name_.size() >= kDestinationsMax) {
-    return Fail(ErrorCode::kExhausted, "there are " + std::to_string(kDestinationsMax) +
+  if (by_name_.size() >= options_.destinations_max) {
+    return Fail(ErrorCode::kExhausted, "there are " + std::to_string(options_.destinations_max) +
                                            " destinations already, the most");
   }
   return {};
@@ -181,13 +182,12 @@ void EngineImpl::CreateNow(const std::string& json_text, Answer done, Finish fin
   committer_.Submit(
       {.batch = std::move(birth->batch),
        .high = {},
-       .done = [this, entry = birth->entry, state = std::move(birth->state),
-                done = std::move(done),
+       .done = [this, entry = birth->entry, state = std::move(birth->state), done = std::move(done),
                 finish = std::move(finish)](const Status& status) mutable {
          if (status) {
            Install(entry, std::move(state));
-           LogInfo("destination_created", {{"destination", entry->spec.lane.name},
-                                           {"type", entry->spec.lane.type}});
+           LogInfo("destination_created",
+                   {{"destination", entry->spec.lane.name}, {"type", entry->spec.lane.type}});
            done(Replaced{.json = JsonOf(*entry), .created = true});
          } else {
            done(std::unexpected(status.error()));
@@ -200,8 +200,8 @@ void EngineImpl::Install(EntryPtr entry, LaneState state) {
   entry->loop = NextLoop();
   auto settings = SettingsOf(entry->spec, entry->revision, entry->loop);
   CHECK(settings.has_value());
-  entry->lane = std::make_shared<Lane>(LaneWorldOf(*entry->loop), std::move(state),
-                                       std::move(*settings));
+  entry->lane =
+      std::make_shared<Lane>(LaneWorldOf(*entry->loop), std::move(state), std::move(*settings));
   AddGauges(*entry);
   world_.log->AddHolder(entry->lane);
   const std::lock_guard lock(mutex_);
@@ -273,8 +273,8 @@ void EngineImpl::ChangeNow(const std::string& name, MakeSpec make, Answer done, 
 
 void EngineImpl::ApplyOnLoop(EntryPtr entry, Spec spec, Answer done, Finish finish) {
   const std::uint32_t revision = entry->revision + 1;
-  const bool same_rule = spec.rule.stored == entry->spec.rule.stored &&
-                         spec.lane.enabled == entry->spec.lane.enabled;
+  const bool same_rule =
+      spec.rule.stored == entry->spec.rule.stored && spec.lane.enabled == entry->spec.lane.enabled;
   auto matcher = MatcherOf(spec);
   auto settings = SettingsOf(spec, revision, entry->loop);
   CHECK(matcher.has_value() && settings.has_value());
@@ -344,17 +344,17 @@ void EngineImpl::SetStatus(std::string name, LaneStatus status, std::string reas
     entry->loop->loop.executor->Post([this, entry, stored = std::move(stored),
                                       done = std::move(done),
                                       finish = std::move(finish)]() mutable {
-      entry->lane->SetStatus(
-          std::move(stored), [this, entry, done = std::move(done),
+      entry->lane->SetStatus(std::move(stored),
+                             [this, entry, done = std::move(done),
                               finish = std::move(finish)](const Status& written) mutable {
-            StatusChanged(entry, written, std::move(done), std::move(finish));
-          });
+                               StatusChanged(entry, written, std::move(done), std::move(finish));
+                             });
     });
   });
 }
 
-void EngineImpl::StatusChanged(const EntryPtr& entry, const Status& written,
-                               Done<std::string> done, Finish finish) {
+void EngineImpl::StatusChanged(const EntryPtr& entry, const Status& written, Done<std::string> done,
+                               Finish finish) {
   OnCommitter([this, entry, written, done = std::move(done),
                finish = std::move(finish)](const Status& go) mutable {
     if (!written || !go) {

@@ -118,8 +118,7 @@ class EngineImpl final : public Engine {
   Result<LaneSettings> SettingsOf(const Spec& spec, std::uint32_t revision,
                                   const std::shared_ptr<LoopState>& loop) const;
   Result<std::shared_ptr<const Matcher>> MatcherOf(const Spec& spec) const;
-  std::string EncodeDestination(const Entry& entry, const Spec& spec,
-                                std::uint32_t revision) const;
+  std::string EncodeDestination(const Entry& entry, const Spec& spec, std::uint32_t revision) const;
   std::string EncodeRevision(const Spec& spec, const std::vector<log::Offset>& from) const;
   LaneWorld LaneWorldOf(LoopState& loop) const;
   std::shared_ptr<LoopState> NextLoop();
@@ -130,6 +129,11 @@ class EngineImpl final : public Engine {
   Result<EntryPtr> FindForChange(std::string_view name) const;
   std::string JsonOf(const Entry& entry) const;  // takes the mutex
   std::string JsonLocked(const Entry& entry) const;
+
+  // engine_prune.cc
+  void PruneLater();
+  void Prune();
+  Status PruneLane(LaneId lane, log::Partition partition, log::Offset end);
 
   // engine_trace.cc
   void StartTrace(std::shared_ptr<Tracing> tracing);

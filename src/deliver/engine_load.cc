@@ -101,58 +101,59 @@ Result<LaneState> EngineImpl::LoadLane(DestinationId id, store::Batch& repairs) 
 }
 
 Status EngineImpl::LoadRules(DestinationId id, RuleHistory& rules, store::Batch& repairs) {
-  return ScanAll(
-      *world_.store, keys::RevisionsOf(id),
-      [&](std::string_view key, std::string_view value) -> Status {
-        TRY_ASSIGN(json stored, ParseStored(value, "revision"));
-        const auto number = keys::ParseRevision(key);
-        if (!number || !stored.contains("from") || !stored.contains("rule")) {
-          return Fail(Broken("revision"));
-        }
-        RuleEntry entry{.revision = number->revision,
-                        .from = stored["from"].get<std::vector<log::Offset>>(),
-                        .matcher = nullptr};
-        if (entry.from.size() != world_.log->partitions()) return Fail(Broken("revision"));
-        bool moved = false;
-        for (log::Partition p = 0; p < entry.from.size(); ++p) {
-          const log::Offset end = world_.log->committed(p);
-          moved = moved || entry.from[p] > end;
-          entry.from[p] = std::min(entry.from[p], end);
-        }
-        if (moved) {
-          stored["from"] = entry.from;
-          repairs.Put(Family::kOwned, std::string(key), kVersion + stored.dump());
-        }
-        if (stored.value("enabled", true)) {
-          TRY_ASSIGN(entry.matcher, world_.matchers->Load(stored["rule"].get<std::string>()));
-        }
-        rules.Add(std::move(entry));
-        return {};
-      });
+  return ScanAll(*world_.store, keys::RevisionsOf(id),
+                 [&](std::string_view key, std::string_view value) -> Status {
+                   TRY_ASSIGN(json stored, ParseStored(value, "revision"));
+                   const auto number = keys::ParseRevision(key);
+                   if (!number || !stored.contains("from") || !stored.contains("rule")) {
+                     return Fail(Broken("revision"));
+                   }
+                   RuleEntry entry{.revision = number->revision,
+                                   .from = stored["from"].get<std::vector<log::Offset>>(),
+                                   .matcher = nullptr};
+                   if (entry.from.size() != world_.log->partitions())
+                     return Fail(Broken("revision"));
+                   bool moved = false;
+                   for (log::Partition p = 0; p < entry.from.size(); ++p) {
+                     const log::Offset end = world_.log->committed(p);
+                     moved = moved || entry.from[p] > end;
+                     entry.from[p] = std::min(entry.from[p], end);
+                   }
+                   if (moved) {
+                     stored["from"] = entry.from;
+                     repairs.Put(Family::kOwned, std::string(key), kVersion + stored.dump());
+                   }
+                   if (stored.value("enabled", true)) {
+                     TRY_ASSIGN(entry.matcher,
+                                world_.matchers->Load(stored["rule"].get<std::string>()));
+                   }
+                   rules.Add(std::move(entry));
+                   return {};
+                 });
 }
 
 Status EngineImpl::LoadRows(DestinationId id, LaneState& state, store::Batch& repairs) {
   const UnixMicros now_us = world_.clock->Now();
   const MonoNanos now = world_.loops.front().executor->Now();
   const std::int64_t longest_us = RetrySchedule({366 * 86'400 * kNanosPerSecond}).longest() / 1000;
-  TRY(ScanAll(*world_.store, keys::WaitingOf(id),
-              [&](std::string_view key, std::string_view value) -> Status {
-                const auto parsed = keys::ParseLaneKey(keys::Prefix::kWaiting, key);
-                if (!parsed || parsed->at.partition >= state.ledger.cursors.size()) {
-                  return Fail(Broken("waiting row"));
-                }
-                TRY_ASSIGN(const StoredWaiting row, DecodeWaiting(value));
-                if (parsed->at.offset >= world_.log->committed(parsed->at.partition)) {
-                  // Its event was never durable (sync: none or interval); the offset is free again.
-                  repairs.Delete(Family::kOwned, std::string(key));
-                  return {};
-                }
-                // Bounded, so that a wall clock that jumped cannot put it off for ever.
-                const std::int64_t wait = std::clamp<std::int64_t>(row.due_us - now_us, 0, longest_us);
-                state.ledger.waiting.push_back(
-                    {.at = parsed->at, .row = row, .due = now + wait * 1000});
-                return {};
-              }));
+  TRY(ScanAll(
+      *world_.store, keys::WaitingOf(id),
+      [&](std::string_view key, std::string_view value) -> Status {
+        const auto parsed = keys::ParseLaneKey(keys::Prefix::kWaiting, key);
+        if (!parsed || parsed->at.partition >= state.ledger.cursors.size()) {
+          return Fail(Broken("waiting row"));
+        }
+        TRY_ASSIGN(const StoredWaiting row, DecodeWaiting(value));
+        if (parsed->at.offset >= world_.log->committed(parsed->at.partition)) {
+          // Its event was never durable (sync: none or interval); the offset is free again.
+          repairs.Delete(Family::kOwned, std::string(key));
+          return {};
+        }
+        // Bounded, so that a wall clock that jumped cannot put it off for ever.
+        const std::int64_t wait = std::clamp<std::int64_t>(row.due_us - now_us, 0, longest_us);
+        state.ledger.waiting.push_back({.at = parsed->at, .row = row, .due = now + wait * 1000});
+        return {};
+      }));
   return ScanAll(*world_.store, keys::DeadLettersOf(id),
                  [&](std::string_view key, std::string_view) -> Status {
                    const auto parsed = keys::ParseLaneKey(keys::Prefix::kDeadLetter, key);
@@ -164,28 +165,27 @@ Status EngineImpl::LoadRows(DestinationId id, LaneState& state, store::Batch& re
                  });
 }
 
-// A deleted lane keeps its cursors and rules, which say what became of its pairs, as long as the log
-// has a record that it could be asked about.
+// A deleted lane keeps its cursors and rules, which say what became of its pairs, as long as the
+// log has a record that it could be asked about.
 Status EngineImpl::LoadTombstones() {
   store::Batch gone;
-  TRY(ScanAll(*world_.store, keys::AllLanes(),
-              [&](std::string_view key, std::string_view value) -> Status {
-                const auto id = keys::ParseLane(key);
-                TRY_ASSIGN(const StoredLane lane, DecodeLane(value));
-                if (!id || lane.status != LaneStatus::kDeleted) return {};
-                for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
-                  TRY_ASSIGN(const auto bytes,
-                             world_.store->Get(Family::kOwned, keys::Cursor(*id, p)));
-                  if (!bytes) continue;
-                  TRY_ASSIGN(const StoredCursor cursor, DecodeCursor(*bytes));
-                  if (cursor.released > world_.log->first(p)) return {};
-                }
-                gone.Delete(Family::kOwned, std::string(key));
-                for (const std::string& prefix : {keys::CursorsOf(*id), keys::RevisionsOf(*id)}) {
-                  gone.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
-                }
-                return {};
-              }));
+  TRY(ScanAll(
+      *world_.store, keys::AllLanes(), [&](std::string_view key, std::string_view value) -> Status {
+        const auto id = keys::ParseLane(key);
+        TRY_ASSIGN(const StoredLane lane, DecodeLane(value));
+        if (!id || lane.status != LaneStatus::kDeleted) return {};
+        for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
+          TRY_ASSIGN(const auto bytes, world_.store->Get(Family::kOwned, keys::Cursor(*id, p)));
+          if (!bytes) continue;
+          TRY_ASSIGN(const StoredCursor cursor, DecodeCursor(*bytes));
+          if (cursor.released > world_.log->first(p)) return {};
+        }
+        gone.Delete(Family::kOwned, std::string(key));
+        for (const std::string& prefix : {keys::CursorsOf(*id), keys::RevisionsOf(*id)}) {
+          gone.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
+        }
+        return {};
+      }));
   return gone.empty() ? Status{} : world_.store->Write(gone, store::Sync::kYes);
 }
 
@@ -214,8 +214,8 @@ Status EngineImpl::UpdateDeclared(Entry& entry, Spec spec) {
   StoredLane status = entry.lane->status();
   const bool returns = status.status == LaneStatus::kPaused && status.reason == kUnlisted;
   if (returns) status = {.at_us = world_.clock->Now()};
-  const bool same_rule = spec.rule.stored == entry.spec.rule.stored &&
-                         spec.lane.enabled == entry.spec.lane.enabled;
+  const bool same_rule =
+      spec.rule.stored == entry.spec.rule.stored && spec.lane.enabled == entry.spec.lane.enabled;
   const bool same = same_rule && reader_.Write(spec, false) == reader_.Write(entry.spec, false);
   if (same && !returns) return {};
   const std::uint32_t revision = entry.revision + (same ? 0 : 1);

@@ -1,5 +1,6 @@
 // Destinations as the control API sees them: what is refused and how it is named, what is hidden,
 // from when a change counts.
+#include "deliver/rule_history.h"
 #include "deliver/sim_kit_test.h"
 
 namespace tributary::deliver {
@@ -43,16 +44,19 @@ TEST(Engine, WrongInputIsRefusedByField) {
 TEST(Engine, WhatIsNotSupportedIsRefusedByNameAndNeverIgnored) {
   DeliverWorld w(2);
   w.Open();
-  const json unsupported[] = {{{"filter", ".a"}}, {{"mapping", "."}}, {{"order", "key"}},
-                              {{"order_by", "guid"}}, {{"batch", {{"size", 2}}}},
-                              {{"batch", {{"wait", "1s"}}}}};
+  const json unsupported[] = {{{"filter", ".a"}},         {{"mapping", "."}},
+                              {{"order", "key"}},         {{"order_by", "guid"}},
+                              {{"batch", {{"size", 2}}}}, {{"batch", {{"wait", "1s"}}}}};
   for (const json& more : unsupported) {
     json object{{"name", "d"}, {"type", "sim"}};
     object.update(more);
     EXPECT_EQ(FieldOf(w.Create(object)).rfind(more.begin().key(), 0), 0U) << more;
   }
   // Their defaults may be written out.
-  EXPECT_TRUE(w.Create({{"name", "d"}, {"type", "sim"}, {"filter", ""}, {"order", "none"},
+  EXPECT_TRUE(w.Create({{"name", "d"},
+                        {"type", "sim"},
+                        {"filter", ""},
+                        {"order", "none"},
                         {"batch", {{"size", 1}, {"wait", "0s"}}}}));
 }
 
@@ -66,14 +70,17 @@ TEST(Engine, ANameIsTakenOnceAndUnknownNamesAreNotFound) {
   EXPECT_EQ(w.Delete("x").error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(w.engine->Get("x").error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(w.engine->Stats("x").error().code(), ErrorCode::kNotFound);
-  EXPECT_EQ(w.Answered<std::string>([&](auto d) { w.engine->Pause("x", std::move(d)); })
-                .error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(
+      w.Answered<std::string>([&](auto d) { w.engine->Pause("x", std::move(d)); }).error().code(),
+      ErrorCode::kNotFound);
 }
 
 TEST(Engine, SecretsAndHeaderValuesNeverComeBackAndStarsKeepThem) {
   DeliverWorld w(4);
   w.Open();
-  const auto made = w.Create({{"name", "d"}, {"type", "sim"}, {"token", "canary-1"},
+  const auto made = w.Create({{"name", "d"},
+                              {"type", "sim"},
+                              {"token", "canary-1"},
                               {"headers", {{"Authorization", "canary-2"}}}});
   ASSERT_TRUE(made.has_value());
   const auto stored = [&] {
@@ -85,11 +92,13 @@ TEST(Engine, SecretsAndHeaderValuesNeverComeBackAndStarsKeepThem) {
     EXPECT_EQ(json::parse(text)["token"], "***");
     EXPECT_EQ(json::parse(text)["headers"]["Authorization"], "***");
   }
-  ASSERT_TRUE(w.Patch("d", {{"token", "***"}, {"headers", {{"Authorization", "***"}, {"X", "y"}}}}));
+  ASSERT_TRUE(
+      w.Patch("d", {{"token", "***"}, {"headers", {{"Authorization", "***"}, {"X", "y"}}}}));
   EXPECT_NE(stored().find("canary-1"), std::string::npos);
   EXPECT_NE(stored().find("canary-2"), std::string::npos);
-  ASSERT_TRUE(w.Put("d", {{"name", "d"}, {"type", "sim"}, {"token", "***"},
-                          {"headers", {{"Authorization", "***"}}}}));
+  ASSERT_TRUE(w.Put(
+      "d",
+      {{"name", "d"}, {"type", "sim"}, {"token", "***"}, {"headers", {{"Authorization", "***"}}}}));
   EXPECT_NE(stored().find("canary-1"), std::string::npos);
   EXPECT_NE(stored().find("canary-2"), std::string::npos);
   EXPECT_EQ(json::parse(*w.engine->Get("d"))["headers"].size(), 1U);
@@ -249,10 +258,12 @@ TEST(Engine, DeletingLeavesNoRowsAndCountsWhatWaited) {
   for (const std::string& prefix : {store::keys::WaitingOf(1), store::keys::AttemptsOf(1),
                                     store::keys::DeadLettersOf(1), store::keys::KeptBodiesOf(1)}) {
     std::size_t rows = 0;
-    IgnoreError(w.store.ScanPrefix(store::Family::kOwned, prefix, [&](auto, auto) {
-      ++rows;
-      return store::Visit::kContinue;
-    }), "memory");
+    IgnoreError(w.store.ScanPrefix(store::Family::kOwned, prefix,
+                                   [&](auto, auto) {
+                                     ++rows;
+                                     return store::Visit::kContinue;
+                                   }),
+                "memory");
     EXPECT_EQ(rows, 0U);
   }
   const StoredCursor end =
@@ -287,7 +298,8 @@ TEST(Engine, ListIsPagedByName) {
   std::string cursor;
   for (int pages = 0; pages < 3; ++pages) {
     const auto page = w.engine->List(cursor, 2);
-    for (const std::string& text : page->data) names += json::parse(text)["name"].get<std::string>();
+    for (const std::string& text : page->data)
+      names += json::parse(text)["name"].get<std::string>();
     EXPECT_EQ(page->next_cursor.has_value(), pages < 2);
     cursor = page->next_cursor.value_or("");
   }
@@ -315,7 +327,8 @@ TEST(Engine, AMendedDestinationMendsWhatWaits) {
   w.Open();
   w.Make("d", {{"retry", {{"schedule", {"0s", "10s", "10s"}}}}});
   w.receivers.answer = [](const std::string&, const Delivery& d) {
-    return Receivers::Answer{.outcome = d.attempt == 1 ? Outcome::Retry("x") : Outcome::Delivered()};
+    return Receivers::Answer{.outcome =
+                                 d.attempt == 1 ? Outcome::Retry("x") : Outcome::Delivered()};
   };
   const Position at = w.Append();
   w.sim.RunFor(kS);
@@ -382,7 +395,48 @@ TEST(Engine, AfterCloseEverythingIsAnsweredUnavailable) {
   EXPECT_FALSE(w.engine->committer().WaitForWork());
   EXPECT_EQ(w.Create({{"name", "e"}, {"type", "sim"}}).error().code(), ErrorCode::kUnavailable);
   EXPECT_EQ(w.Answered<std::vector<PairTrace>>([&](auto d) { w.engine->Trace(0, 0, std::move(d)); })
-                .error().code(), ErrorCode::kUnavailable);
+                .error()
+                .code(),
+            ErrorCode::kUnavailable);
+}
+
+TEST(Engine, RulesThatTheLogStillNeedsAreLimited) {
+  DeliverWorld w(17);
+  w.Open();
+  w.Make("d");
+  const auto flip = [&](int i) { return w.Patch("d", {{"names", {i % 2 == 0 ? "A" : "B"}}}); };
+  for (std::size_t i = 1; i < kRulesKeptMax; ++i) {
+    w.Append();
+    ASSERT_TRUE(flip(static_cast<int>(i)));
+  }
+  w.Append();
+  EXPECT_EQ(flip(0).error().code(), ErrorCode::kExhausted);
+  EXPECT_TRUE(w.Patch("d", {{"concurrency", 3}}));  // no new rule
+  w.log.RetainTo(0, 10);
+  EXPECT_TRUE(flip(0));
+}
+
+TEST(Engine, ThereIsAMostOfDestinations) {
+  DeliverWorld w(18);
+  w.options.destinations_max = 3;
+  w.Open();
+  for (const char* name : {"a", "b", "c"}) w.Make(name);
+  EXPECT_EQ(w.Create({{"name", "d"}, {"type", "sim"}}).error().code(), ErrorCode::kExhausted);
+  ASSERT_TRUE(w.Delete("a").has_value());
+  w.Make("d");
+}
+
+TEST(Engine, CloseDoesNotWaitForVerdictsThatNeverCome) {
+  DeliverWorld w(19);
+  w.Open();
+  w.Make("d");
+  w.verdicts.sync_never = true;
+  w.Append();
+  w.sim.RunFor(kS);
+  bool closed = false;
+  w.engine->Close(w.sim.Monotonic() + kS, [&] { closed = true; });
+  w.sim.RunFor(3 * kS);
+  EXPECT_TRUE(closed);
 }
 
 TEST(Engine, ResponsesOfTheSeedListMatchingDestinationsOnly) {

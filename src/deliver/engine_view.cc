@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kPageMax = 1'000;
 
 std::unexpected<Error> NotFound(std::string_view name) {
-  return Fail(ErrorCode::kNotFound, "name", "there is no destination named \"" + std::string(name) + "\"");
+  return Fail(ErrorCode::kNotFound, "name",
+              "there is no destination named \"" + std::string(name) + "\"");
 }
 
 // Answers and error texts come from outside and need not be UTF-8.
@@ -33,8 +34,9 @@ Result<EngineImpl::EntryPtr> EngineImpl::FindForChange(std::string_view name) co
   EntryPtr entry = Find(name);
   if (entry == nullptr) return NotFound(name);
   if (entry->declared && entry->listed) {
-    return Fail(ErrorCode::kConflict, "name",
-                "\"" + std::string(name) + "\" is declared in the configuration file; change it there");
+    return Fail(
+        ErrorCode::kConflict, "name",
+        "\"" + std::string(name) + "\" is declared in the configuration file; change it there");
   }
   return entry;
 }
@@ -81,10 +83,17 @@ Result<LaneStats> EngineImpl::Stats(std::string_view name) const {
 }
 
 std::string LaneStats::ToJson() const {
-  return json{{"delivered", delivered},       {"filtered", filtered}, {"dead_lettered", dead_lettered},
-              {"dropped", dropped},           {"retrying", retrying}, {"in_flight", in_flight},
-              {"lag", lag},                   {"p50_ms", p50_ms},     {"p95_ms", p95_ms},
-              {"success_rate", success_rate}, {"breaker", breaker}}
+  return json{{"delivered", delivered},
+              {"filtered", filtered},
+              {"dead_lettered", dead_lettered},
+              {"dropped", dropped},
+              {"retrying", retrying},
+              {"in_flight", in_flight},
+              {"lag", lag},
+              {"p50_ms", p50_ms},
+              {"p95_ms", p95_ms},
+              {"success_rate", success_rate},
+              {"breaker", breaker}}
       .dump();
 }
 
@@ -98,12 +107,9 @@ std::string PairTraceJson(const PairTrace& pair) {
                         {"response", a.response},
                         {"revision", a.revision}});
   }
-  json object{{"id", pair.delivery_id},
-              {"webhook_id", pair.webhook_id},
-              {"destination", pair.destination},
-              {"state", PairStateName(pair.state)},
-              {"attempts", std::move(attempts)},
-              {"attempts_total", pair.attempts_total},
+  json object{{"id", pair.delivery_id},          {"webhook_id", pair.webhook_id},
+              {"destination", pair.destination}, {"state", PairStateName(pair.state)},
+              {"attempts", std::move(attempts)}, {"attempts_total", pair.attempts_total},
               {"next_attempt_at", nullptr}};
   if (pair.next_attempt_at_us) object["next_attempt_at"] = FormatIso8601(*pair.next_attempt_at_us);
   return Dump(object);

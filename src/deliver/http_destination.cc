@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <ctime>
 
 namespace tributary::deliver {
 namespace {
@@ -29,9 +28,10 @@ std::string_view HeaderValue(const http::ClientResponse& response, std::string_v
 
 // "Sun, 06 Nov 1994 08:49:37 GMT": the one form RFC 9110 lets senders make.
 std::optional<UnixMicros> ParseHttpDate(std::string_view text) {
-  static constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                            "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  if (text.size() != 29 || text.substr(3, 2) != ", " || !text.ends_with(" GMT")) return std::nullopt;
+  static constexpr std::array<std::string_view, 12> kMonths{
+      "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  if (text.size() != 29 || text.substr(3, 2) != ", " || !text.ends_with(" GMT"))
+    return std::nullopt;
   const auto month = std::ranges::find(kMonths, text.substr(8, 3));
   if (month == kMonths.end()) return std::nullopt;
   const auto number = static_cast<int>(month - kMonths.begin()) + 1;
@@ -50,18 +50,34 @@ bool IsToken(std::string_view name) {
 }
 
 bool IsForbidden(std::string_view lower_name) {
-  static constexpr std::array<std::string_view, 21> kNames{
-      "user-agent", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers",
-      "transfer-encoding", "upgrade", "age", "cache-control", "clear-site-data", "expires",
-      "pragma", "warning", "content-length", "content-type", "content-encoding",
-      "content-language", "content-location", "host", "connection"};
+  static constexpr std::array<std::string_view, 21> kNames{"user-agent",
+                                                           "keep-alive",
+                                                           "proxy-authenticate",
+                                                           "proxy-authorization",
+                                                           "te",
+                                                           "trailers",
+                                                           "transfer-encoding",
+                                                           "upgrade",
+                                                           "age",
+                                                           "cache-control",
+                                                           "clear-site-data",
+                                                           "expires",
+                                                           "pragma",
+                                                           "warning",
+                                                           "content-length",
+                                                           "content-type",
+                                                           "content-encoding",
+                                                           "content-language",
+                                                           "content-location",
+                                                           "host",
+                                                           "connection"};
   static constexpr std::array<std::string_view, 11> kPrefixes{
-      "x-amz-", "x-amzn-", "x-google", "x-goog-", "x-gfe", "x-azure-",
-      "x-fd-", "x-svix-", "svix-", "webhook-", "tributary-"};
+      "x-amz-", "x-amzn-", "x-google", "x-goog-",  "x-gfe",     "x-azure-",
+      "x-fd-",  "x-svix-", "svix-",    "webhook-", "tributary-"};
   return lower_name == "trailer" || lower_name == "expect" ||
          std::ranges::find(kNames, lower_name) != kNames.end() ||
-         std::ranges::any_of(kPrefixes,
-                             [&](std::string_view prefix) { return lower_name.starts_with(prefix); });
+         std::ranges::any_of(
+             kPrefixes, [&](std::string_view prefix) { return lower_name.starts_with(prefix); });
 }
 
 bool IsFieldValue(std::string_view value) {
@@ -82,8 +98,7 @@ std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_
   if (value.empty()) return std::nullopt;
   if (std::ranges::all_of(value, [](char c) { return c >= '0' && c <= '9'; })) {
     std::int64_t seconds = 0;
-    const auto [end, error] =
-        std::from_chars(value.data(), value.data() + value.size(), seconds);
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
     constexpr std::int64_t kMaxSeconds = kRetryAfterMax / kNanosPerSecond;
     if (error == std::errc::result_out_of_range) seconds = kMaxSeconds;
     return std::min(seconds, kMaxSeconds) * kNanosPerSecond;
@@ -133,10 +148,10 @@ void HttpDestination::Deliver(const Delivery& delivery, Done done) {
   auto request = Encode(delivery);
   if (!request) {
     // Not from inside this call: the lane is in the middle of its window.
-    context_.loop->Post([alive = std::weak_ptr<char>(alive_), this, attempt,
-                         why = request.error().message()] {
-      if (!alive.expired()) Finish(attempt, Outcome::Reject("cannot be encoded: " + why));
-    });
+    context_.loop->Post(
+        [alive = std::weak_ptr<char>(alive_), this, attempt, why = request.error().message()] {
+          if (!alive.expired()) Finish(attempt, Outcome::Reject("cannot be encoded: " + why));
+        });
     return;
   }
   request->timeout_ns = context_.timeout_ns;

@@ -19,8 +19,8 @@ namespace tributary::deliver {
 // else, redirects included, is final. `now_us` turns a Retry-After date into a span.
 Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us);
 
-// Retry-After: seconds or an HTTP date. Clamped to [0, kRetryAfterMax]; nullopt when it is negative,
-// no number and no date: the schedule decides then.
+// Retry-After: seconds or an HTTP date. Clamped to [0, kRetryAfterMax]; nullopt when it is
+// negative, no number and no date: the schedule decides then.
 std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_us);
 
 class HttpDestination : public Destination {

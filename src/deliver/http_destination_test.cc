@@ -9,7 +9,9 @@ constexpr MonoNanos kS = kNanosPerSecond;
 // 1994-11-06T08:49:37Z
 constexpr UnixMicros kNow = 784'111'777LL * kMicrosPerSecond;
 
-http::ClientResponse Status(int status) { return {.status = status}; }
+http::ClientResponse Status(int status) {
+  return {.status = status};
+}
 
 TEST(JudgeResponse, EveryStatusHasItsVerdict) {
   for (int status = 100; status < 600; ++status) {
@@ -28,9 +30,9 @@ TEST(JudgeResponse, EveryStatusHasItsVerdict) {
 
 TEST(JudgeResponse, NetworkErrorsAreRetriedAndNamed) {
   using http::Failure;
-  for (const Failure failure : {Failure::kTimeout, Failure::kRefused, Failure::kReset,
-                                Failure::kNotFound, Failure::kTls, Failure::kBlocked,
-                                Failure::kOther}) {
+  for (const Failure failure :
+       {Failure::kTimeout, Failure::kRefused, Failure::kReset, Failure::kNotFound, Failure::kTls,
+        Failure::kBlocked, Failure::kOther}) {
     const Outcome outcome = JudgeResponse({.failure = failure, .error = "why"}, kNow);
     EXPECT_EQ(outcome.verdict, Verdict::kRetry);
     EXPECT_EQ(outcome.error, std::string(http::FailureName(failure)) + ": why");
@@ -61,8 +63,9 @@ TEST(RetryAfter, SecondsDatesAndNonsense) {
   EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:50:07 GMT", kNow), 30 * kS);
   EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:07 GMT", kNow), 0);  // past: now
   EXPECT_EQ(ParseRetryAfter("Fri, 31 Dec 2199 23:59:59 GMT", kNow), kRetryAfterMax);
-  for (const char* nonsense : {"", "-1", "-5", "soon", "1.5", "1e9", "0x10", "Sun, 06 Foo 1994 08:49:37 GMT",
-                               "Sun, 99 Nov 1994 08:49:37 GMT", "12 34"}) {
+  for (const char* nonsense :
+       {"", "-1", "-5", "soon", "1.5", "1e9", "0x10", "Sun, 06 Foo 1994 08:49:37 GMT",
+        "Sun, 99 Nov 1994 08:49:37 GMT", "12 34"}) {
     EXPECT_EQ(ParseRetryAfter(nonsense, kNow), std::nullopt) << nonsense;
   }
 }
@@ -73,13 +76,39 @@ std::string FieldOf(const std::string& name, const std::string& value = "v") {
 }
 
 TEST(CustomHeaders, ForbiddenOnesAreNamedInAnyLetterCase) {
-  for (const char* name :
-       {"user-agent", "Keep-Alive", "proxy-authenticate", "proxy-authorization", "TE", "trailers",
-        "Transfer-Encoding", "upgrade", "age", "cache-control", "clear-site-data", "expires",
-        "pragma", "warning", "Content-Length", "Content-Type", "content-encoding",
-        "content-language", "content-location", "Host", "connection", "x-amz-date", "X-Amzn-Id",
-        "x-google-a", "x-goog-b", "x-gfe-c", "x-azure-d", "x-fd-e", "x-svix-f", "svix-id",
-        "webhook-id", "Webhook-Signature", "Tributary-Replay"}) {
+  for (const char* name : {"user-agent",
+                           "Keep-Alive",
+                           "proxy-authenticate",
+                           "proxy-authorization",
+                           "TE",
+                           "trailers",
+                           "Transfer-Encoding",
+                           "upgrade",
+                           "age",
+                           "cache-control",
+                           "clear-site-data",
+                           "expires",
+                           "pragma",
+                           "warning",
+                           "Content-Length",
+                           "Content-Type",
+                           "content-encoding",
+                           "content-language",
+                           "content-location",
+                           "Host",
+                           "connection",
+                           "x-amz-date",
+                           "X-Amzn-Id",
+                           "x-google-a",
+                           "x-goog-b",
+                           "x-gfe-c",
+                           "x-azure-d",
+                           "x-fd-e",
+                           "x-svix-f",
+                           "svix-id",
+                           "webhook-id",
+                           "Webhook-Signature",
+                           "Tributary-Replay"}) {
     EXPECT_EQ(FieldOf(name), std::string("headers.") + name);
   }
   EXPECT_EQ(FieldOf("Authorization", "Bearer x"), "accepted");

@@ -71,6 +71,7 @@ void Lane::Change(std::optional<NewRule> rule, LaneSettings settings, MakeChange
   }
   // Attempts of the old destination that are under way hold it until they end.
   ReplaceSettings(std::move(settings));
+  breaker_ = {};  // what failed may have been mended
   ledger_->Commit(changes(from), std::move(done));
   Pump();
 }
@@ -82,6 +83,7 @@ void Lane::SetStatus(StoredLane status, Persisted done) {
     const std::lock_guard lock(mutex_);
     status_ = std::move(status);
   }
+  if (status_.status == LaneStatus::kActive) breaker_ = {};
   ledger_->Commit(std::move(changes), std::move(done));
   Pump();
 }
@@ -96,8 +98,7 @@ void Lane::Retire(store::Batch changes, Persisted done) {
   for (const auto& [token, attempt] : in_flight_) {
     if (!attempt.row) ++unanswered[attempt.at.partition];
   }
-  in_flight_.clear();  // their destinations go with them, which cancels the requests
-  in_flight_count_ = 0;
+  CancelInFlight();
   settings_.destination.reset();
   ledger_->Retire(ends, unanswered);
   const StoredLane gone{
@@ -110,22 +111,37 @@ void Lane::Retire(store::Batch changes, Persisted done) {
   ledger_->Commit(std::move(changes), std::move(done));
 }
 
+// Their destinations go with them, which cancels the requests.
+void Lane::CancelInFlight() {
+  in_flight_.clear();
+  rows_in_flight_ = 0;
+  in_flight_count_ = 0;
+}
+
 void Lane::Drain(MonoNanos deadline, std::move_only_function<void()> done) {
   stopped_ = true;
   drained_ = std::move(done);
   world_.loop->At(deadline, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) {
-      self->in_flight_.clear();
-      self->in_flight_count_ = 0;
+      self->CancelInFlight();
       self->MaybeDrained();
     }
+  });
+  world_.loop->At(deadline + kLastCommitMax, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Drained();
   });
   MaybeDrained();
 }
 
 void Lane::MaybeDrained() {
-  if (!drained_ || !in_flight_.empty()) return;
-  ledger_->Commit({}, [done = std::exchange(drained_, nullptr)](const Status&) mutable { done(); });
+  if (!drained_ || !in_flight_.empty() || std::exchange(last_commit_, true)) return;
+  ledger_->Commit({}, [weak = weak_from_this()](const Status&) {
+    if (const auto self = weak.lock()) self->Drained();
+  });
+}
+
+void Lane::Drained() {
+  if (auto done = std::exchange(drained_, nullptr)) done();
 }
 
 std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {

@@ -2,8 +2,8 @@
 // attempts in flight, the retry schedule, breaker and rate limit, and nothing of it is shared, so
 // that one destination cannot slow another.
 //
-// The backlog is the log: a lane reads only as far as it can send. With the window full, the breaker
-// open, the waiting rows at their limit, or paused, it reads nothing.
+// The backlog is the log: a lane reads only as far as it can send. With the window full, the
+// breaker open, the waiting rows at their limit, or paused, it reads nothing.
 //
 // Threads: everything on the lane's loop, except what is marked. Attempts end on the loop.
 #pragma once
@@ -29,6 +29,8 @@
 #include "deliver/window.h"
 
 namespace tributary::deliver {
+
+inline constexpr MonoNanos kLastCommitMax = kNanosPerSecond;
 
 // What lanes of one loop share; outlives them.
 struct LaneWorld {
@@ -93,7 +95,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void SetStatus(StoredLane status, Persisted done);
   // Cancels what is in flight and ends the backlog as dropped. `changes` go into the same batch.
   void Retire(store::Batch changes, Persisted done);
-  // No new attempts; `done` when none is in flight or at `deadline`, after the last commit.
+  // No new attempts; `done` when none is in flight or at `deadline`, after the last commit (which
+  // is waited for at most kLastCommitMax longer: the verdicts may have stopped before us).
   void Drain(MonoNanos deadline, std::move_only_function<void()> done);
 
   // nullopt: the record forms no pair with this lane.
@@ -121,10 +124,10 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     std::shared_ptr<Destination> destination;  // lives until its attempt has ended
   };
   struct Reading {
-    log::Offset next = 0;      // not looked at yet
-    log::Offset known = 0;     // below it some may have been settled before a restart
-    log::Offset release = 0;   // the log wants everything below gone
-    log::Offset released = 0;  // how far that was worked off
+    log::Offset next = 0;       // not looked at yet
+    log::Offset known = 0;      // below it some may have been settled before a restart
+    log::Offset release = 0;    // the log wants everything below gone
+    log::Offset released = 0;   // how far that was worked off
     std::uint64_t dropped = 0;  // by it
     bool releasing = false;
   };
@@ -160,7 +163,6 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
   void Remember(Position at, StoredAttempt attempt);
   void KeepIfReleased(Position at);
-  void MaybeDrained();
 
   // lane_release.cc
   void ReleaseStep(log::Partition partition);
@@ -169,6 +171,9 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void FinishRelease(log::Partition partition);
 
   void ReplaceSettings(LaneSettings settings);
+  void CancelInFlight();
+  void MaybeDrained();
+  void Drained();
 
   const LaneWorld world_;
   const LaneId id_;
@@ -183,6 +188,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
 
   std::vector<Reading> reading_;
   std::unordered_map<std::uint64_t, InFlight> in_flight_;
+  std::size_t rows_in_flight_ = 0;
   std::uint64_t next_token_ = 1;
   bool started_ = false;
   bool stopped_ = false;  // draining or retired
@@ -191,15 +197,17 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   MonoNanos timer_at_ = 0;
   MonoNanos read_again_at_ = 0;  // after the log failed to read
   std::move_only_function<void()> drained_;
+  bool last_commit_ = false;
 
   static constexpr std::size_t kRecentMax = 256;
+  static constexpr std::size_t kRecentResponseMax = 64;
   std::vector<Recent> recent_;  // a ring
   std::size_t recent_next_ = 0;
 
   AttemptWindow attempts_;
   std::atomic<std::uint64_t> in_flight_count_{0};
   std::atomic<Breaker::State> breaker_state_{Breaker::State::kClosed};
-  std::vector<std::atomic<log::Offset>> read_;          // reading_[p].next, for others
+  std::vector<std::atomic<log::Offset>> read_;           // reading_[p].next, for others
   std::vector<std::atomic<log::Offset>> release_asked_;  // by ReleaseBelow
   mutable std::mutex mutex_;
   StoredLane status_;  // guarded by mutex_; written on the loop only

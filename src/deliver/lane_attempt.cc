@@ -11,8 +11,6 @@ namespace keys = store::keys;
 // Due retries go first, but leave half of the window to fresh events, so that a receiver that
 // refuses some events still gets the others.
 void Lane::SendDue(MonoNanos now) {
-  std::size_t retries = 0;
-  for (const auto& [token, attempt] : in_flight_) retries += attempt.row ? 1 : 0;
   bool fresh_waits = false;
   for (log::Partition p = 0; p < reading_.size(); ++p) {
     fresh_waits = fresh_waits || reading_[p].next < world_.log->committed(p);
@@ -20,11 +18,10 @@ void Lane::SendDue(MonoNanos now) {
   const std::size_t share = fresh_waits && breaker_.state() == Breaker::State::kClosed
                                 ? std::max<std::size_t>(settings_.concurrency / 2, 1)
                                 : settings_.concurrency;
-  while (retries < share && Room(now) > 0) {
+  while (rows_in_flight_ < share && Room(now) > 0) {
     const auto due = ledger_->rows().TakeDue(now);
     if (!due) return;
     SendRow(*due, now);
-    ++retries;
   }
 }
 
@@ -57,10 +54,10 @@ void Lane::SendKept(std::uint64_t token, const Result<std::optional<std::string>
       return;
     }
   }
-  LogWarn("waiting_event_lost", {{"destination", name_},
-                                 {"partition", at.partition},
-                                 {"offset", at.offset}});
+  LogWarn("waiting_event_lost",
+          {{"destination", name_}, {"partition", at.partition}, {"offset", at.offset}});
   in_flight_.erase(found);
+  --rows_in_flight_;
   in_flight_count_ = in_flight_.size();
   ledger_->DropRow(at);
   Pump();
@@ -76,6 +73,7 @@ std::uint64_t Lane::BeginAttempt(Position at, std::uint32_t attempt, bool row, M
                        .revision = settings_.revision,
                        .destination = settings_.destination};
   in_flight_count_.store(in_flight_.size(), std::memory_order_relaxed);
+  if (row) ++rows_in_flight_;
   limiter_.Take(now);
   return token;
 }
@@ -99,6 +97,7 @@ void Lane::OnOutcome(std::uint64_t token, Outcome outcome) {
   auto node = in_flight_.extract(token);
   if (node.empty()) return;
   InFlight& attempt = node.mapped();
+  if (attempt.row) --rows_in_flight_;
   in_flight_count_.store(in_flight_.size(), std::memory_order_relaxed);
   const MonoNanos now = world_.loop->Now();
   Measure(attempt, outcome, now);
@@ -153,9 +152,9 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
     }
     reason = "gave up after " + std::to_string(attempt.attempt) + " attempts: " + reason;
   }
-  ledger_->SettleDead(
-      at, {.at_us = world_.clock->Now(), .attempts = attempt.attempt, .reason = reason},
-      attempt.row);
+  ledger_->SettleDead(at,
+                      {.at_us = world_.clock->Now(), .attempts = attempt.attempt, .reason = reason},
+                      attempt.row);
   if (outcome.verdict == Verdict::kDisable && status_.status == LaneStatus::kActive) {
     LogWarn("destination_disabled", {{"destination", name_}, {"reason", reason}});
     SetStatus({.status = LaneStatus::kDisabled, .at_us = world_.clock->Now(), .reason = reason},
@@ -164,6 +163,11 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
 }
 
 void Lane::Remember(Position at, StoredAttempt attempt) {
+  // Thousands of lanes remember: what a receiver said to a success is cut short.
+  if (attempt.attempt.error.empty() && attempt.attempt.response.size() > kRecentResponseMax) {
+    attempt.attempt.response.resize(kRecentResponseMax);
+    attempt.attempt.response.shrink_to_fit();
+  }
   if (recent_.size() < kRecentMax) {
     recent_.push_back({at, std::move(attempt)});
     return;

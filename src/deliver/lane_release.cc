@@ -101,8 +101,8 @@ void Lane::FinishRelease(log::Partition partition) {
   ReleaseStep(partition);  // the log may have asked for more meanwhile
 }
 
-// A row for a record that the log was told it may forget needs a copy of the event at once. Rows that
-// exist already have one, or get it from the release under way.
+// A row for a record that the log was told it may forget needs a copy of the event at once. Rows
+// that exist already have one, or get it from the release under way.
 void Lane::KeepIfReleased(Position at) {
   const Reading& reading = reading_[at.partition];
   if (at.offset >= std::max(reading.release, ledger_->released(at.partition))) return;

@@ -194,7 +194,8 @@ TEST(Lane, StopsReadingAtTheLimitOfWaitingRows) {
   w.Open();
   w.Make("hook", {{"concurrency", 1}, {"retry", {{"schedule", {"0s", "1h", "1s"}}}}});
   w.receivers.answer = [](const std::string&, const Delivery& d) {
-    return Receivers::Answer{.outcome = d.attempt == 1 ? Outcome::Retry("no") : Outcome::Delivered()};
+    return Receivers::Answer{.outcome =
+                                 d.attempt == 1 ? Outcome::Retry("no") : Outcome::Delivered()};
   };
   w.AppendMany(15);
   w.sim.RunFor(10 * kS);
@@ -232,7 +233,8 @@ TEST(Lane, WebhookIdIsTheSameForEveryAttemptAndItsBytesAreFixed) {
   w.Open();
   w.Make("hook");
   w.receivers.answer = [](const std::string&, const Delivery& d) {
-    return Receivers::Answer{.outcome = d.attempt == 1 ? Outcome::Retry("x") : Outcome::Delivered()};
+    return Receivers::Answer{.outcome =
+                                 d.attempt == 1 ? Outcome::Retry("x") : Outcome::Delivered()};
   };
   const Position at = w.Append();
   ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").delivered == 1; }));

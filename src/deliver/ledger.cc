@@ -11,7 +11,10 @@ using store::Family;
 namespace keys = store::keys;
 
 Ledger::Ledger(LedgerWorld world, LaneId lane, LedgerState state)
-    : world_(world), lane_(lane), partitions_(state.cursors.size()), published_(state.cursors.size()) {
+    : world_(world),
+      lane_(lane),
+      partitions_(state.cursors.size()),
+      published_(state.cursors.size()) {
   for (std::size_t p = 0; p < state.cursors.size(); ++p) {
     const StoredCursor& stored = state.cursors[p];
     PartitionState& partition = partitions_[p];
@@ -225,7 +228,8 @@ void Ledger::OnWritten(const Status& status, std::vector<Persisted> dones) {
   under_way_ = false;
   if (!status && !failed_) {
     failed_ = true;
-    LogError("delivery_outcomes_not_durable", {{"lane", lane_}, {"error", status.error().ToString()}});
+    LogError("delivery_outcomes_not_durable",
+             {{"lane", lane_}, {"error", status.error().ToString()}});
   }
   for (Persisted& done : dones) done(status);
   if (failed_) {

@@ -6,8 +6,8 @@
 // under way at a time. A batch never tells of records whose verdicts are not synced (committer.h).
 //
 // Threads: the lane's loop, except counts(), synced_cursor() and waiting(): any thread.
-// Failure: after a failed write nothing becomes durable any more; failed() is true and the lane must
-// stop sending, or a restart would repeat without bound.
+// Failure: after a failed write nothing becomes durable any more; failed() is true and the lane
+// must stop sending, or a restart would repeat without bound.
 #pragma once
 
 #include <atomic>
@@ -101,7 +101,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
     log::Offset start = 0;
     log::Offset released = 0;
     log::Offset releasing = 0;  // >= released; rows below it may have a kept body
-    log::Offset high = 0;  // one past the newest that was settled
+    log::Offset high = 0;       // one past the newest that was settled
     Counts counts;
     RangeSet dead;
     bool changed = false;

@@ -259,17 +259,18 @@ class SimDestination final : public Destination {
   void Deliver(const Delivery& delivery, Done done) override {
     Receivers& all = *Receivers::current;
     Receivers::Answer answer = all.answer(name_, delivery);
-    all.seen.push_back({.destination = name_,
-                        .at = {delivery.record->partition, delivery.record->offset},
-                        .webhook_id = std::string(delivery.webhook_id),
-                        .attempt = delivery.attempt,
-                        .when = loop_->Now(),
-                        .accepted = !answer.never && answer.outcome.verdict == Verdict::kDelivered});
+    all.seen.push_back(
+        {.destination = name_,
+         .at = {delivery.record->partition, delivery.record->offset},
+         .webhook_id = std::string(delivery.webhook_id),
+         .attempt = delivery.attempt,
+         .when = loop_->Now(),
+         .accepted = !answer.never && answer.outcome.verdict == Verdict::kDelivered});
     ++pending_;
     if (answer.never) return;
     loop_->At(loop_->Now() + answer.after,
-              [this, alive = std::weak_ptr<char>(alive_), i = all.seen.size() - 1, outcome = std::move(answer.outcome),
-               done = std::move(done)]() mutable {
+              [this, alive = std::weak_ptr<char>(alive_), i = all.seen.size() - 1,
+               outcome = std::move(answer.outcome), done = std::move(done)]() mutable {
                 if (alive.expired()) return;
                 --pending_;
                 Receivers::current->seen.at(i).answered = true;
@@ -325,7 +326,8 @@ class NameMatchers final : public MatcherFactory {
   }
   Result<std::shared_ptr<const Matcher>> Load(std::string_view compiled) const override {
     const auto names = nlohmann::json::parse(compiled)["names"].get<std::vector<std::string>>();
-    return std::make_shared<const ByName>(std::set<std::string, std::less<>>(names.begin(), names.end()));
+    return std::make_shared<const ByName>(
+        std::set<std::string, std::less<>>(names.begin(), names.end()));
   }
 };
 
@@ -418,7 +420,8 @@ class DeliverWorld {
         [&](auto done) { engine->Create(object.dump(), std::move(done)); });
   }
   void Make(const std::string& name, nlohmann::json more = nlohmann::json::object()) {
-    nlohmann::json object{{"name", name}, {"type", "sim"}, {"retry", {{"schedule", {"0s", "1s", "1s"}}}}};
+    nlohmann::json object{
+        {"name", name}, {"type", "sim"}, {"retry", {{"schedule", {"0s", "1s", "1s"}}}}};
     object.update(more);
     const auto made = Create(object);
     ASSERT_TRUE(made.has_value()) << made.error().ToString();

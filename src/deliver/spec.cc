@@ -28,7 +28,8 @@ Status Wrong(std::string_view field, std::string_view rest) {
 }
 
 Result<json> ParseObject(std::string_view text) {
-  TRY_ASSIGN(json object, config::ParseJson(text, config::kOptionsBytesMax, config::kOptionsDepthMax));
+  TRY_ASSIGN(json object,
+             config::ParseJson(text, config::kOptionsBytesMax, config::kOptionsDepthMax));
   if (!object.is_object()) return Fail(ErrorCode::kInvalid, "a destination is a JSON object");
   return object;
 }
@@ -56,9 +57,8 @@ json AsPatch(const std::vector<OptionSpec>& specs, const json& old, const json& 
 }
 
 bool HasControlBytes(std::string_view text) {
-  return std::ranges::any_of(text, [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-  });
+  return std::ranges::any_of(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
 Status CheckName(std::string_view name) {
@@ -222,7 +222,8 @@ Result<Spec> SpecReader::Change(const Spec& old, const json& object, bool replac
     if (!object.contains("start")) patch.erase("start");
   }
   TRY_ASSIGN(Spec spec, Read(base, patch));
-  if (spec.lane.name != old.lane.name) return std::unexpected(Wrong("name", "cannot be changed").error());
+  if (spec.lane.name != old.lane.name)
+    return std::unexpected(Wrong("name", "cannot be changed").error());
   if (spec.lane.start != old.lane.start) {
     return std::unexpected(Wrong("start", "counts only when a destination is made").error());
   }

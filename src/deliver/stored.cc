@@ -192,10 +192,14 @@ Result<log::RecordView> DecodeKept(Position at, std::string_view bytes) {
 
 std::string_view LaneStatusName(LaneStatus status) {
   switch (status) {
-    case LaneStatus::kActive: return "active";
-    case LaneStatus::kPaused: return "paused";
-    case LaneStatus::kDisabled: return "disabled";
-    case LaneStatus::kDeleted: return "deleted";
+    case LaneStatus::kActive:
+      return "active";
+    case LaneStatus::kPaused:
+      return "paused";
+    case LaneStatus::kDisabled:
+      return "disabled";
+    case LaneStatus::kDeleted:
+      return "deleted";
   }
   return "active";
 }

@@ -1,5 +1,5 @@
-// Deliveries that failed and wait for their next attempt: by place in the log, and by due time. A row
-// stays while its attempt is in flight; only then it is not due. Not thread-safe.
+// Deliveries that failed and wait for their next attempt: by place in the log, and by due time. A
+// row stays while its attempt is in flight; only then it is not due. Not thread-safe.
 #pragma once
 
 #include <map>

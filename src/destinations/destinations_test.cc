@@ -61,24 +61,22 @@ struct World {
   std::shared_ptr<deliver::Destination> Make(const std::string& type, const json& options) {
     auto read = Read(type, options);
     EXPECT_TRUE(read.has_value());
-    return deliver::FindType(type)->make(
-        read->get(), {.loop = &loop,
-                      .client = &client,
-                      .blocking = &loop,
-                      .fs = &os::PosixFileSystem(),
-                      .clock = &clock,
-                      .name = "my dest/1",
-                      .files_root = root,
-                      .user_agent = "Tributary/1",
-                      .timeout_ns = 3 * kNanosPerSecond});
+    return deliver::FindType(type)->make(read->get(), {.loop = &loop,
+                                                       .client = &client,
+                                                       .blocking = &loop,
+                                                       .fs = &os::PosixFileSystem(),
+                                                       .clock = &clock,
+                                                       .name = "my dest/1",
+                                                       .files_root = root,
+                                                       .user_agent = "Tributary/1",
+                                                       .timeout_ns = 3 * kNanosPerSecond});
   }
   void Deliver(deliver::Destination& destination, const std::string& payload,
                std::uint8_t flags = 0) {
     const log::RecordView record{.fields = {.flags = flags}, .payload = payload};
-    destination.Deliver({.record = &record,
-                         .webhook_id = "msg_p5jXN8AQM9LWM0D4loKWxJek",
-                         .now_us = clock.Now()},
-                        [this](deliver::Outcome outcome) { outcomes.push_back(std::move(outcome)); });
+    destination.Deliver(
+        {.record = &record, .webhook_id = "msg_p5jXN8AQM9LWM0D4loKWxJek", .now_us = clock.Now()},
+        [this](deliver::Outcome outcome) { outcomes.push_back(std::move(outcome)); });
   }
   std::string Header(std::size_t request, const std::string& name) const {
     for (const auto& [n, v] : client.requests.at(request).headers) {
@@ -113,9 +111,10 @@ TEST(Types, AllFiveAreRegisteredAndSeedTypesAreFoundInAnyLetterCase) {
 
 TEST(Webhook, SendsTheEventAsItIsSignedAndWithItsHeaders) {
   World w;
-  const auto hook = w.Make("webhook", {{"url", "https://a.example/x"},
-                                       {"headers", {{"Authorization", "Bearer t"}}},
-                                       {"signing_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}});
+  const auto hook =
+      w.Make("webhook", {{"url", "https://a.example/x"},
+                         {"headers", {{"Authorization", "Bearer t"}}},
+                         {"signing_secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}});
   w.Deliver(*hook, R"({"test": 2432232314})");
   ASSERT_EQ(w.client.requests.size(), 1U);
   const http::ClientRequest& request = w.client.requests[0];
@@ -153,16 +152,20 @@ TEST(Webhook, BadOptionsAreNamed) {
   EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "ftp://a.example"}}, &guard)), "url");
   EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "http://127.0.0.1:9/"}}, &guard)), "url");
   EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://u:p@a.example"}}, &guard)), "url");
-  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}, {"method", "GET"}}, &guard)), "method");
-  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}, {"signing_secret", "whsec_x"}}, &guard)),
+  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}, {"method", "GET"}}, &guard)),
+            "method");
+  EXPECT_EQ(FieldOf(w.Check("webhook",
+                            {{"url", "https://a.example"}, {"signing_secret", "whsec_x"}}, &guard)),
             "signing_secret");
-  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}, {"headers", {{"Host", "x"}}}}, &guard)),
+  EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}, {"headers", {{"Host", "x"}}}},
+                            &guard)),
             "headers.Host");
   EXPECT_EQ(FieldOf(w.Check("webhook", {{"url", "https://a.example"}}, &guard)), "accepted");
 }
 
 constexpr const char* kSeedEvent =
-    R"({"type":"track","messageId":"m","userId":"u1","event":"Buy","originalTimestamp":"2024-01-01T00:00:00Z",)"
+    R"({"type":"track","messageId":"m","userId":"u1","event":"Buy",)"
+    R"("originalTimestamp":"2024-01-01T00:00:00Z",)"
     R"("properties":{"promoId":"p","device":"d","preferredChannel":"email"}})";
 
 TEST(Cdp, AppendsTheChannelAndSendsTheSeedsForm) {
@@ -274,13 +277,15 @@ TEST(File, PathsThatLeaveTheRootAreRefused) {
 }
 
 TEST(RouteMatcher, CompilesShowsAndLoads) {
-  const auto matchers = MakeRouteMatchers([](std::string_view name) -> std::optional<log::SourceId> {
-    return name == "web" ? std::optional<log::SourceId>(4) : std::nullopt;
-  });
+  const auto matchers =
+      MakeRouteMatchers([](std::string_view name) -> std::optional<log::SourceId> {
+        return name == "web" ? std::optional<log::SourceId>(4) : std::nullopt;
+      });
   const auto compiled = matchers->Compile(json{{"events", {"track"}}, {"sources", {"web"}}});
   ASSERT_TRUE(compiled.has_value());
   EXPECT_EQ(json::parse(compiled->fields),
-            json::parse(R"({"events":["track"],"names":[],"sources":["web"],"include_historical":false})"));
+            json::parse(
+                R"({"events":["track"],"names":[],"sources":["web"],"include_historical":false})"));
   const auto matcher = matchers->Load(compiled->stored);
   ASSERT_TRUE(matcher.has_value());
   EXPECT_TRUE((*matcher)->Matches({.source = 4, .type = log::EventType::kTrack}));

@@ -1,5 +1,5 @@
-// file: appends each event as one line of JSON (NDJSON). A line is synced before its event counts as
-// delivered; lines that gather while a sync runs share the next one.
+// file: appends each event as one line of JSON (NDJSON). A line is synced before its event counts
+// as delivered; lines that gather while a sync runs share the next one.
 #include <algorithm>
 
 #include "deliver/destination.h"

@@ -7,9 +7,12 @@ constexpr std::size_t kUrlBytesMax = 8 * 1024;
 
 std::string_view MethodText(SendMethod method) {
   switch (method) {
-    case SendMethod::kPost: return "POST";
-    case SendMethod::kPut: return "PUT";
-    case SendMethod::kPatch: return "PATCH";
+    case SendMethod::kPost:
+      return "POST";
+    case SendMethod::kPut:
+      return "PUT";
+    case SendMethod::kPatch:
+      return "PATCH";
   }
   return "POST";
 }

@@ -21,7 +21,8 @@ struct HttpOptions {
   static void Describe(config::OptionList<HttpOptions>& o);
 };
 
-// URL (also by the egress guard), headers and secret. Fields "url", "headers.NAME", "signing_secret".
+// URL (also by the egress guard), headers and secret. Fields "url", "headers.NAME",
+// "signing_secret".
 Status CheckHttpOptions(const HttpOptions& options, const deliver::CheckContext& context);
 
 // Makes requests for one destination instance; its thread only.

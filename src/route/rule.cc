@@ -46,7 +46,8 @@ void RuleOptions::Describe(config::OptionList<RuleOptions>& o) {
   o.Optional("names", &RuleOptions::names,
              "Names of events, pages and screens it wants; * stands for anything. Empty: all.",
              entries);
-  o.Optional("sources", &RuleOptions::sources, "Names of the sources it wants. Empty: all.", entries);
+  o.Optional("sources", &RuleOptions::sources, "Names of the sources it wants. Empty: all.",
+             entries);
   o.Optional("include_historical", &RuleOptions::include_historical,
              "Also imported (historical) events.");
 }
@@ -58,8 +59,7 @@ Status Rule::SetEvents(const std::vector<std::string>& events) {
     const auto* found = std::ranges::find(kTypes, events[i], &decltype(kTypes)::value_type::first);
     if (found == kTypes.end()) {
       return Fail(ErrorCode::kInvalid, At("events", i),
-                  At("events", i) +
-                      " must be one of track, identify, page, screen, group, alias");
+                  At("events", i) + " must be one of track, identify, page, screen, group, alias");
     }
     types_ |= Bit(found->second);
   }
@@ -69,9 +69,9 @@ Status Rule::SetEvents(const std::vector<std::string>& events) {
 Status Rule::SetNames(std::vector<std::string> names) {
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (names[i].empty() || names[i].size() > kRuleEntryBytesMax) {
-      return Fail(ErrorCode::kInvalid, At("names", i),
-                  At("names", i) + " must have 1 to " + std::to_string(kRuleEntryBytesMax) +
-                      " bytes");
+      return Fail(
+          ErrorCode::kInvalid, At("names", i),
+          At("names", i) + " must have 1 to " + std::to_string(kRuleEntryBytesMax) + " bytes");
     }
     NamePattern pattern(names[i]);
     if (pattern.exact()) {

@@ -53,8 +53,8 @@ TEST(Rule, EmptyListsTakeEveryEvent) {
 }
 
 TEST(Rule, TypesNamesAndSourcesAllHaveToMatch) {
-  const Rule rule = MakeRule({.events = {"track", "page"}, .names = {"Order *", "Home"},
-                              .sources = {"web"}});
+  const Rule rule =
+      MakeRule({.events = {"track", "page"}, .names = {"Order *", "Home"}, .sources = {"web"}});
   EXPECT_TRUE(rule.Matches(Track("Order Paid")));
   EXPECT_TRUE(rule.Matches(Track("Home")));
   EXPECT_FALSE(rule.Matches(Track("Homes")));

@@ -1,0 +1,70 @@
+// Attempts of settled pairs are kept as long as the log keeps their event, for whoever asks what
+// happened; once a minute those that outlived it go. Rows that still wait, and dead letters, keep
+// theirs.
+#include "base/logging.h"
+#include "deliver/engine_impl.h"
+
+namespace tributary::deliver {
+
+using store::Family;
+using store::Visit;
+namespace keys = store::keys;
+
+namespace {
+
+constexpr MonoNanos kPruneEvery = 60 * kNanosPerSecond;
+// Of one lane and partition at a time; the rest a minute later.
+constexpr std::size_t kPrunedMax = 10'000;
+
+}  // namespace
+
+void EngineImpl::PruneLater() {
+  os::Executor* loop = loops_.front()->loop.executor;
+  loop->At(loop->Now() + kPruneEvery, [this] {
+    world_.blocking->Post([this] { Prune(); });
+    PruneLater();
+  });
+}
+
+// On the blocking executor, so that no outcome waits for it.
+void EngineImpl::Prune() {
+  std::vector<EntryPtr> entries;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
+  }
+  for (const EntryPtr& entry : entries) {
+    for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
+      const Status pruned = PruneLane(entry->id, p, world_.log->first(p));
+      if (!pruned) LogWarn("attempts_not_pruned", {{"error", pruned.error().ToString()}});
+    }
+  }
+}
+
+Status EngineImpl::PruneLane(LaneId lane, log::Partition partition, log::Offset end) {
+  store::Batch gone;
+  std::optional<log::Offset> last;
+  bool keep = false;
+  Status failed;
+  TRY(world_.store->Scan(
+      Family::kOwned, keys::AttemptsAt(lane, {partition, 0}),
+      keys::AttemptsAt(lane, {partition, end}), false, [&](std::string_view key, std::string_view) {
+        const auto parsed = keys::ParseAttempt(key);
+        if (!parsed) return Visit::kContinue;
+        if (last != parsed->at.offset) {
+          const auto waiting = world_.store->Get(Family::kOwned, keys::Waiting(lane, parsed->at));
+          const auto dead = world_.store->Get(Family::kOwned, keys::DeadLetter(lane, parsed->at));
+          if (!waiting || !dead) failed = Fail(waiting ? dead.error() : waiting.error());
+          if (!failed) return Visit::kStop;
+          keep = waiting->has_value() || dead->has_value();
+          last = parsed->at.offset;
+        }
+        if (!keep) gone.Delete(Family::kOwned, std::string(key));
+        return gone.ops().size() < kPrunedMax ? Visit::kContinue : Visit::kStop;
+      }));
+  TRY(failed);
+  // Needs no sync of its own: what comes back after a power cut is pruned again.
+  return gone.empty() ? Status{} : world_.store->Write(gone, store::Sync::kNo);
+}
+
+}  // namespace tributary::deliver
