@@ -12,6 +12,7 @@ using log::Offset;
 namespace {
 constexpr std::size_t kReadBytes = 1 << 20;
 constexpr MonoNanos kExpiryNs = kNanosPerSecond;
+constexpr std::size_t kLoadedAtOnce = 8;
 constexpr std::size_t kRemovedAtOnce = 64;
 
 std::string ParentOf(const std::string& path) {
@@ -20,9 +21,9 @@ std::string ParentOf(const std::string& path) {
 }  // namespace
 
 Result<bool> Stage::Background() {
-  if (window_.waiting()) {
+  for (std::size_t loaded = 0; window_.waiting(); ++loaded) {
+    if (loaded == kLoadedAtOnce) return true;
     TRY(window_.LoadOne());
-    return true;
   }
   for (const Offset segment_first : verdicts_.TakeDamaged()) {
     TRY(RewriteVerdicts(segment_first));

@@ -103,8 +103,10 @@ void Window::Fill(const RunPtr& run, const std::vector<IdEntry>& entries) {
   Generation& generation = GenerationFor(run->info().originals);
   const auto number = static_cast<unsigned>(generation.runs.size());
   generation.runs.push_back(run);
-  for (const IdEntry& entry : entries) {
-    if (!entry.duplicate()) generation.filter->Add(entry.id, number);
+  constexpr std::size_t kAhead = 16;  // each id is a cache line that nobody has touched lately
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (i + kAhead < entries.size()) generation.filter->Prefetch(entries[i + kAhead].id);
+    if (!entries[i].duplicate()) generation.filter->Add(entries[i].id, number);
   }
 }
 
