@@ -12,6 +12,8 @@ control::ControlWorld ForLoop(control::ControlWorld world, os::AsioLoop& loop,
   return world;
 }
 
+constexpr std::string_view kTrackApi = "track_api";  // what `track_api.enabled` switches off
+
 // Whether a source may take POST /track without a key although it does not say so itself.
 bool KeylessAllowed(const config::Settings& settings) {
   return config::LoopbackOnly(settings) && settings.track_api.keyless == config::Keyless::kLoopback;
@@ -31,6 +33,7 @@ HttpDoor::HttpDoor(const DoorWorld& world)
                                       .metrics = world.metrics,
                                       .loopback = KeylessAllowed(*world.settings)};
   for (const ingest::SourceRegistration* registration : ingest::RegisteredSources()) {
+    if (registration->name == kTrackApi && !world.settings->track_api.enabled) continue;
     sources_.push_back(registration->make(context));
     sources_.back()->AddRoutes(router_);
   }

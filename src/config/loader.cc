@@ -230,6 +230,9 @@ class Loader {
     problems_.push_back(ProblemAt(document_.Find(field), field, field + " " + message));
   }
 
+  // What the client commands read (cli/), not the server.
+  static constexpr std::array<std::string_view, 3> kClientVariables = {"TOKEN", "URL", "WRITE_KEY"};
+
   // Only near misses of what comes after the prefix: orchestrators set variables with our prefix of
   // their own for a service of that name.
   void WarnOfSlips() {
@@ -241,6 +244,7 @@ class Loader {
          it != input_.environment.end() && it->first.starts_with(kPrefix); ++it) {
       const std::string name = it->first.substr(kPrefix.size());
       if (std::ranges::find(names, name) != names.end()) continue;
+      if (std::ranges::find(kClientVariables, name) != kClientVariables.end()) continue;
       const std::string guess = Suggestion(name, names);
       if (guess.empty()) continue;
       warnings_.push_back(it->first + " sets nothing; did you mean " + std::string(kPrefix) +

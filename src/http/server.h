@@ -40,7 +40,7 @@ class Responder {
   Responder() = default;
   explicit Responder(std::shared_ptr<Target> target) : target_(std::move(target)) {}
   Responder(Responder&&) = default;
-  Responder& operator=(Responder&& other) {
+  Responder& operator=(Responder&& other) noexcept {
     std::swap(target_, other.target_);
     return *this;
   }
