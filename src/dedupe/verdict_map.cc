@@ -100,7 +100,8 @@ VerdictMap::LoadedPtr VerdictMap::SegmentAt(Offset at, Offset recent_base, Offse
   }
   const Offset until = segment.sealed ? std::min(segment.end, recent_base) : recent_base;
   LoadedPtr loaded = Load(segment, until);
-  Keep(loaded);
+  // What could not be known now may be after the stage has mended it.
+  if (!loaded->unknown) Keep(loaded);
   return loaded;
 }
 
