@@ -12,9 +12,11 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 
 find_program(CCACHE ccache)
 if(CCACHE)
-  # Precompiled headers need the two sloppiness flags; without them nothing would be cached.
+  # Precompiled headers need the sloppiness flags; without them nothing would be cached. The base
+  # directory lets a second clone use what the first one compiled.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
 endif()
 find_program(LLD ld.lld)
 if(LLD)
@@ -47,3 +49,9 @@ elseif(TRIBUTARY_SANITIZE STREQUAL "thread")
 else()
   target_compile_definitions(tributary_flags INTERFACE _FORTIFY_SOURCE=2)
 endif()
+
+# One precompiled header for all libraries and one for all test programs: making one takes seconds.
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/pch.cc CONTENT "")
+add_library(tributary_pch STATIC ${CMAKE_BINARY_DIR}/pch.cc)
+target_link_libraries(tributary_pch PUBLIC tributary_flags)
+target_precompile_headers(tributary_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
