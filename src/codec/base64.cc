@@ -50,7 +50,9 @@ std::unexpected<Error> NotBase64(std::size_t at) {
   return Fail(ErrorCode::kInvalid, "not Base64 at byte " + std::to_string(at));
 }
 
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+bool IsSpace(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 // Length of the text without its padding; padding that the form does not allow stays and is then
 // found to be no digit.
@@ -71,17 +73,24 @@ std::size_t DigitsEnd(std::string_view text, Base64 form) {
 
 const Table& TableOf(Base64 form) {
   switch (form) {
-    case Base64::kStrict: return kStrictTable;
-    case Base64::kUrl: return kUrlTable;
-    case Base64::kLenient: break;
+    case Base64::kStrict:
+      return kStrictTable;
+    case Base64::kUrl:
+      return kUrlTable;
+    case Base64::kLenient:
+      break;
   }
   return kLenientTable;
 }
 
 }  // namespace
 
-std::string Base64Encode(std::string_view bytes) { return Encode(bytes, kStandard, true); }
-std::string Base64UrlEncode(std::string_view bytes) { return Encode(bytes, kUrlSafe, false); }
+std::string Base64Encode(std::string_view bytes) {
+  return Encode(bytes, kStandard, true);
+}
+std::string Base64UrlEncode(std::string_view bytes) {
+  return Encode(bytes, kUrlSafe, false);
+}
 
 Result<std::string> Base64Decode(std::string_view text, Base64 form) {
   const std::size_t end = DigitsEnd(text, form);

@@ -69,8 +69,7 @@ TEST(Gzip, BothFormsComeBack) {
 TEST(Gzip, OneByteOverTheCapIsTooLarge) {
   std::string out;
   EXPECT_TRUE(Inflate(GzipCompress(std::string(5000, 'x')), 5000, out));
-  EXPECT_EQ(CodeOf(Inflate(GzipCompress(std::string(5001, 'x')), 5000, out)),
-            ErrorCode::kTooLarge);
+  EXPECT_EQ(CodeOf(Inflate(GzipCompress(std::string(5001, 'x')), 5000, out)), ErrorCode::kTooLarge);
   EXPECT_EQ(CodeOf(Inflate(GzipCompress("x"), 0, out)), ErrorCode::kTooLarge);
 }
 
@@ -113,8 +112,7 @@ TEST(Gzip, EveryCutAndEveryFlippedBitIsNoticedOrHarmless) {
 TEST(Gzip, TrailingBytesAreRefused) {
   std::string out;
   EXPECT_EQ(CodeOf(Inflate(GzipCompress("a") + "junk", 100, out)), ErrorCode::kInvalid);
-  EXPECT_EQ(CodeOf(Inflate(ZlibCompress("a") + ZlibCompress("b"), 100, out)),
-            ErrorCode::kInvalid);
+  EXPECT_EQ(CodeOf(Inflate(ZlibCompress("a") + ZlibCompress("b"), 100, out)), ErrorCode::kInvalid);
   EXPECT_EQ(CodeOf(Inflate("{\"plain\":1}", 100, out)), ErrorCode::kInvalid);
   EXPECT_EQ(CodeOf(Inflate("", 100, out)), ErrorCode::kInvalid);
 }

@@ -31,8 +31,8 @@ class Inflater {
       TRY(OneMember(out_bytes_max, out, used));
       if (stream_.avail_in == 0) break;
       if (members == kGzipMembersMax) {
-        return Fail(ErrorCode::kTooLarge, "more than " + std::to_string(kGzipMembersMax) +
-                                              " gzip members");
+        return Fail(ErrorCode::kTooLarge,
+                    "more than " + std::to_string(kGzipMembersMax) + " gzip members");
       }
       // Only gzip can be continued; a zlib stream has an end.
       CHECK(inflateReset2(&stream_, kGzipBits) == Z_OK);
@@ -54,8 +54,8 @@ class Inflater {
       const int status = inflate(&stream_, Z_NO_FLUSH);
       const std::size_t made = before - stream_.avail_out;
       if (full && made > 0) {
-        return Fail(ErrorCode::kTooLarge, "the body inflates to more than " +
-                                              std::to_string(out_bytes_max) + " bytes");
+        return Fail(ErrorCode::kTooLarge,
+                    "the body inflates to more than " + std::to_string(out_bytes_max) + " bytes");
       }
       used += made;
       if (status == Z_STREAM_END) return {};
@@ -92,7 +92,9 @@ std::string Compress(std::string_view bytes, int level, int window_bits) {
 
 }  // namespace
 
-bool LooksLikeGzip(std::string_view bytes) { return bytes.starts_with("\x1F\x8B"); }
+bool LooksLikeGzip(std::string_view bytes) {
+  return bytes.starts_with("\x1F\x8B");
+}
 
 Status Inflate(std::string_view bytes, std::size_t out_bytes_max, std::string& out) {
   if (bytes.size() > UINT32_MAX) return Fail(ErrorCode::kTooLarge, "more than 4 GiB compressed");

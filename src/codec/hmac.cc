@@ -47,7 +47,9 @@ std::array<unsigned char, N> Final(EVP_MAC_CTX* context) {
 }  // namespace
 
 HmacSha256::HmacSha256(std::string_view key) : context_(NewContext(key, "SHA256")) {}
-HmacSha256::~HmacSha256() { EVP_MAC_CTX_free(context_); }
+HmacSha256::~HmacSha256() {
+  EVP_MAC_CTX_free(context_);
+}
 HmacSha256::HmacSha256(HmacSha256&& other) noexcept
     : context_(std::exchange(other.context_, nullptr)) {}
 HmacSha256& HmacSha256::operator=(HmacSha256&& other) noexcept {

@@ -11,7 +11,9 @@ ZstdCompressor::ZstdCompressor(int level) : context_(ZSTD_createCCtx()) {
   CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context_, ZSTD_c_compressionLevel, level)));
   CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context_, ZSTD_c_checksumFlag, 1)));
 }
-ZstdCompressor::~ZstdCompressor() { ZSTD_freeCCtx(context_); }
+ZstdCompressor::~ZstdCompressor() {
+  ZSTD_freeCCtx(context_);
+}
 
 void ZstdCompressor::Compress(std::string_view block, std::string& out) {
   out.resize(ZSTD_compressBound(block.size()));
@@ -21,8 +23,12 @@ void ZstdCompressor::Compress(std::string_view block, std::string& out) {
   out.resize(size);
 }
 
-ZstdDecompressor::ZstdDecompressor() : context_(ZSTD_createDCtx()) { CHECK(context_ != nullptr); }
-ZstdDecompressor::~ZstdDecompressor() { ZSTD_freeDCtx(context_); }
+ZstdDecompressor::ZstdDecompressor() : context_(ZSTD_createDCtx()) {
+  CHECK(context_ != nullptr);
+}
+ZstdDecompressor::~ZstdDecompressor() {
+  ZSTD_freeDCtx(context_);
+}
 
 Status ZstdDecompressor::Decompress(std::string_view frame, std::size_t out_bytes_max,
                                     std::string& out) {

@@ -4,6 +4,7 @@
 //
 // Threads: a client belongs to one executor; Send, Cancel and callbacks on its thread only.
 // Failure: every request ends in exactly one callback (unless cancelled: then in none).
+// The process must ignore SIGPIPE (app/ sees to it): TLS writes with write(2).
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ struct ClientRequest {
   std::string method = "POST";
   std::string url;
   std::vector<Header> headers;
-  std::shared_ptr<const std::string> body;  // shared: a retry sends the same bytes
+  std::shared_ptr<const std::string> body;      // shared: a retry sends the same bytes
   MonoNanos timeout_ns = 15 * kNanosPerSecond;  // of the whole attempt
   std::size_t response_bytes_max = 64 * 1024;   // past it the rest is not read; not a failure
 };
@@ -30,12 +31,12 @@ struct ClientRequest {
 // Why there is no status. Words of the delivery log (downstream-dispatch.md section 5, the end).
 enum class Failure : std::uint8_t {
   kNone,
-  kTimeout,     // ETIMEDOUT
-  kRefused,     // EREFUSED
-  kReset,       // ECONNRESET: also cut connections and broken answers
-  kNotFound,    // ENOTFOUND: the name does not resolve
-  kTls,         // certificate or handshake
-  kBlocked,     // blocked_address: the egress guard said no
+  kTimeout,   // ETIMEDOUT
+  kRefused,   // EREFUSED
+  kReset,     // ECONNRESET: also cut connections and broken answers
+  kNotFound,  // ENOTFOUND: the name does not resolve
+  kTls,       // certificate or handshake
+  kBlocked,   // blocked_address: the egress guard said no
   kInvalidUrl,
   kOther,
 };
@@ -43,8 +44,8 @@ std::string_view FailureName(Failure failure);
 
 struct ClientResponse {
   Failure failure = Failure::kNone;
-  std::string error;  // a sentence; never says whether a blocked port was open
-  int status = 0;     // 0 when failure != kNone
+  std::string error;            // a sentence; never says whether a blocked port was open
+  int status = 0;               // 0 when failure != kNone
   std::vector<Header> headers;  // bounded: at most 100, 16 KiB
   std::string body;             // at most response_bytes_max
   MonoNanos duration_ns = 0;

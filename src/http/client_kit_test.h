@@ -1,6 +1,8 @@
 // For tests of the client: a peer that does what a script says, and a client with its guard.
 #pragma once
 
+#include <csignal>
+
 #include "http/client.h"
 #include "http/http_kit_test.h"
 
@@ -88,6 +90,7 @@ class Peer {
 struct ClientTest : ::testing::Test {
   explicit ClientTest(std::vector<std::string> allow = {"127.0.0.1/32"}, ClientOptions options = {})
       : guard(EgressGuard::Make({.allow = std::move(allow)}).value()) {
+    ::signal(SIGPIPE, SIG_IGN);  // as the program does
     client = thread.Call([&] { return MakeCurlClient(thread.loop, guard, options); });
   }
   ~ClientTest() override {
@@ -105,9 +108,7 @@ struct ClientTest : ::testing::Test {
   ClientResponse Ask(ClientRequest request) { return Start(std::move(request)).get(); }
   ClientResponse Post(const std::string& url, const std::string& body = "body",
                       MonoNanos timeout_ns = 5 * kNanosPerSecond) {
-    return Ask({.url = url,
-                .body = std::make_shared<std::string>(body),
-                .timeout_ns = timeout_ns});
+    return Ask({.url = url, .body = std::make_shared<std::string>(body), .timeout_ns = timeout_ns});
   }
   EgressGuard guard;
   LoopThread thread;

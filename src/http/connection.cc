@@ -231,9 +231,14 @@ bool Connection::ProcessOne() {
   }
   char* const from = buffer_.data.get() + begin_;
   switch (parser_.ParseHead(from, end_ - begin_)) {
-    case RequestParser::Step::kRejected: Reject(parser_.rejection()); return false;
-    case RequestParser::Step::kMore: SetPhase(Phase::kHead); return false;
-    case RequestParser::Step::kReady: break;
+    case RequestParser::Step::kRejected:
+      Reject(parser_.rejection());
+      return false;
+    case RequestParser::Step::kMore:
+      SetPhase(Phase::kHead);
+      return false;
+    case RequestParser::Step::kReady:
+      break;
   }
   if (!body_limited_ && parser_.has_body()) {
     body_limited_ = true;
@@ -244,9 +249,14 @@ bool Connection::ProcessOne() {
     }
   }
   switch (parser_.ParseBody(from, end_ - begin_)) {
-    case RequestParser::Step::kRejected: Reject(parser_.rejection()); return false;
-    case RequestParser::Step::kMore: SetPhase(Phase::kBody); return false;
-    case RequestParser::Step::kReady: break;
+    case RequestParser::Step::kRejected:
+      Reject(parser_.rejection());
+      return false;
+    case RequestParser::Step::kMore:
+      SetPhase(Phase::kBody);
+      return false;
+    case RequestParser::Step::kReady:
+      break;
   }
   Dispatch();
   return phase_ == Phase::kIdle;
@@ -286,9 +296,8 @@ std::shared_ptr<Connection::ResponseTarget> Connection::TakeTarget() {
 
 void Connection::Reject(const Rejection& rejection) {
   // 413 is given for bodies only, so the head is there to choose by.
-  const int status = rejection.status == 413
-                         ? host_->handler.BodyTooLargeStatus(parser_.request())
-                         : rejection.status;
+  const int status = rejection.status == 413 ? host_->handler.BodyTooLargeStatus(parser_.request())
+                                             : rejection.status;
   const Response response = ErrorResponse(status, rejection.code, rejection.message);
   AppendResponse(out_, response, {.close = true});
   phase_ = Phase::kEnding;

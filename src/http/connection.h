@@ -60,7 +60,14 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   class ResponseTarget;
   friend class ResponseTarget;
   enum class Phase : unsigned char {
-    kIdle, kHead, kBody, kHandling, kStreaming, kEnding, kLingering, kClosed
+    kIdle,
+    kHead,
+    kBody,
+    kHandling,
+    kStreaming,
+    kEnding,
+    kLingering,
+    kClosed
   };
 
   // Reading.
@@ -112,11 +119,11 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::size_t out_sent_ = 0;
 
   Phase phase_ = Phase::kIdle;
-  bool reading_ = false;      // a wait for readability is in progress
-  bool writing_ = false;      // the same for writability
-  bool processing_ = false;   // inside Process: answers given now are flushed by it
+  bool reading_ = false;     // a wait for readability is in progress
+  bool writing_ = false;     // the same for writability
+  bool processing_ = false;  // inside Process: answers given now are flushed by it
   bool body_limited_ = false;
-  bool end_after_ = false;    // the connection ends with the answer in progress
+  bool end_after_ = false;  // the connection ends with the answer in progress
   bool input_ended_ = false;
   WriteMode stream_mode_;
 

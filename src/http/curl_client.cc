@@ -33,7 +33,10 @@ std::string HostOf(std::string_view url) {
 class CurlClient final : public Client {
  public:
   CurlClient(os::AsioLoop& loop, const EgressGuard& guard, const ClientOptions& options)
-      : loop_(loop), guard_(guard), options_(options), driver_(loop, [this] { CollectFinished(); }) {
+      : loop_(loop),
+        guard_(guard),
+        options_(options),
+        driver_(loop, [this] { CollectFinished(); }) {
     const auto set = [this](CURLMoption option, std::size_t value) {
       curl_multi_setopt(driver_.multi(), option, static_cast<long>(value));
     };
@@ -116,8 +119,8 @@ class CurlClient final : public Client {
     if (verdicts_.size() >= kRememberedMax) verdicts_.clear();
     Verdict verdict;
     if (const Status status = guard_.JudgeUrl(url); !status) {
-      verdict.failure = status.error().code() == ErrorCode::kDenied ? Failure::kBlocked
-                                                                    : Failure::kInvalidUrl;
+      verdict.failure =
+          status.error().code() == ErrorCode::kDenied ? Failure::kBlocked : Failure::kInvalidUrl;
       verdict.error = status.error().message();
     } else {
       verdict.host = HostOf(url);
@@ -198,15 +201,24 @@ class CurlClient final : public Client {
 
 std::string_view FailureName(Failure failure) {
   switch (failure) {
-    case Failure::kNone: return "";
-    case Failure::kTimeout: return "ETIMEDOUT";
-    case Failure::kRefused: return "EREFUSED";
-    case Failure::kReset: return "ECONNRESET";
-    case Failure::kNotFound: return "ENOTFOUND";
-    case Failure::kTls: return "ETLS";
-    case Failure::kBlocked: return "blocked_address";
-    case Failure::kInvalidUrl: return "invalid_url";
-    case Failure::kOther: break;
+    case Failure::kNone:
+      return "";
+    case Failure::kTimeout:
+      return "ETIMEDOUT";
+    case Failure::kRefused:
+      return "EREFUSED";
+    case Failure::kReset:
+      return "ECONNRESET";
+    case Failure::kNotFound:
+      return "ENOTFOUND";
+    case Failure::kTls:
+      return "ETLS";
+    case Failure::kBlocked:
+      return "blocked_address";
+    case Failure::kInvalidUrl:
+      return "invalid_url";
+    case Failure::kOther:
+      break;
   }
   return "EOTHER";
 }

@@ -84,8 +84,8 @@ TEST_F(ClientTest, ACancelledRequestCallsNobodyAndItsIdIsDead) {
   EXPECT_EQ(future.wait_for(std::chrono::seconds(0)), std::future_status::ready);  // broken
   EXPECT_THROW(future.get(), std::future_error);
   TestServer server;
-  auto second = Start({.method = "GET",
-                       .url = "http://127.0.0.1:" + std::to_string(server.port()) + "/x"});
+  auto second =
+      Start({.method = "GET", .url = "http://127.0.0.1:" + std::to_string(server.port()) + "/x"});
   thread.Call([&] { client->Cancel(first); });  // the handle has been taken by another
   EXPECT_EQ(second.get().body, "/x||");
 }
@@ -120,14 +120,10 @@ TEST_F(ClientTest, AHangEndsAtTheDeadline) {
 
 TEST_F(ClientTest, APeerThatNeverAcceptsEndsAtTheDeadline) {
   Peer peer(nullptr, 0);
-  std::vector<std::unique_ptr<test::RawClient>> fillers;  // the queue of an unserved socket
-  for (int i = 0; i < 4; ++i) {
-    fillers.push_back(std::make_unique<test::RawClient>());
-    std::thread([&, i] { fillers[i]->Connect(peer.port()); }).detach();
-  }
+  test::RawClient fillers[4];  // the queue of a socket that nobody serves
+  for (test::RawClient& filler : fillers) filler.StartConnect(peer.port());
   usleep(20'000);
   ExpectTimeout(Post(peer.url(), "x", 300 * kMs), 300 * kMs);
-  for (auto& filler : fillers) filler.release();  // their threads may still be connecting
 }
 
 TEST_F(ClientTest, ADripEndsAtTheDeadline) {
@@ -182,8 +178,7 @@ TEST_F(ClientTest, AnAnswerOfExactlyTheLimitIsWhole) {
   });
   for (const std::size_t n : {999u, 1000u, 1001u, 0u}) {
     size = n;
-    const auto response =
-        Ask({.method = "GET", .url = peer.url(), .response_bytes_max = 1000});
+    const auto response = Ask({.method = "GET", .url = peer.url(), .response_bytes_max = 1000});
     EXPECT_EQ(response.status, 200);
     EXPECT_EQ(response.body.size(), std::min<std::size_t>(n, 1000));
   }
@@ -283,7 +278,7 @@ TEST_F(ClientTest, RedirectsAreNotFollowed) {
   Peer target([](int) {});
   for (const int status : {301, 302, 303, 307, 308}) {
     for (const std::string& location : {target.url(), std::string("http://user:pw@127.0.0.1/"),
-                                       std::string("file:///etc/passwd"), std::string("/")}) {
+                                        std::string("file:///etc/passwd"), std::string("/")}) {
       Peer peer([&](int fd) {
         Peer::ReadHead(fd);
         Peer::Write(fd, "HTTP/1.1 " + std::to_string(status) + " Moved\r\nLocation: " + location +
@@ -317,8 +312,7 @@ TEST_F(ClientTest, ControlCharactersInHeadersAreNotSent) {
   Peer peer([](int fd) { Peer::WaitForEnd(fd); });
   EXPECT_EQ(Ask({.url = peer.url(), .headers = {{"X", "a\r\nY: b"}}}).failure, Failure::kOther);
   EXPECT_EQ(Ask({.url = peer.url(), .headers = {{"X\n", "a"}}}).failure, Failure::kOther);
-  EXPECT_EQ(Ask({.method = "GET /x HTTP/1.1\r\nX: y", .url = peer.url()}).failure,
-            Failure::kOther);
+  EXPECT_EQ(Ask({.method = "GET /x HTTP/1.1\r\nX: y", .url = peer.url()}).failure, Failure::kOther);
   EXPECT_EQ(peer.accepted, 0);
 }
 
@@ -377,8 +371,10 @@ struct GuardedClientTest : ClientTest {
 TEST_F(GuardedClientTest, BlockedAddressesAreNeverConnectedTo) {
   Peer open([](int) {});
   const std::string port = ":" + std::to_string(open.port());
-  for (const std::string& host : std::vector<std::string>{"127.0.0.1", "127.1", "2130706433", "0x7f000001", "0", "localhost",
-                                 "a.localhost", "[::1]", "[::ffff:127.0.0.1]"}) {
+  const std::vector<std::string> hosts = {"127.0.0.1",   "127.1", "2130706433",
+                                          "0x7f000001",  "0",     "localhost",
+                                          "a.localhost", "[::1]", "[::ffff:127.0.0.1]"};
+  for (const std::string& host : hosts) {
     const auto response = Post("http://" + host + port + "/");
     EXPECT_EQ(response.failure, Failure::kBlocked) << host << response.error;
     EXPECT_EQ(FailureName(response.failure), "blocked_address");

@@ -74,7 +74,8 @@ struct TlsTest : ClientTest {
   TlsTest() : ClientTest({"127.0.0.1/32"}, WithCa()) {}
 
   static const Certificate& Ca() {
-    static const Certificate ca = Make({.san = "", .common_name = "test CA", .is_ca = true}, nullptr);
+    static const Certificate ca =
+        Make({.san = "", .common_name = "test CA", .is_ca = true}, nullptr);
     return ca;
   }
   static ClientOptions WithCa() {
@@ -144,8 +145,7 @@ TEST_F(TlsTest, Expired) {
   ExpectRefused(AskPeer(Make({.not_before_s = -7200, .not_after_s = -3600}, &Ca())), "expired");
 }
 TEST_F(TlsTest, NotYetValid) {
-  ExpectRefused(AskPeer(Make({.not_before_s = 3600, .not_after_s = 7200}, &Ca())),
-                "not yet valid");
+  ExpectRefused(AskPeer(Make({.not_before_s = 3600, .not_after_s = 7200}, &Ca())), "not yet valid");
 }
 TEST_F(TlsTest, WrongHost) {
   ExpectRefused(AskPeer(Make({.san = "DNS:other.example"}, &Ca())), "not for 127.0.0.1");
@@ -161,7 +161,9 @@ TEST_F(TlsTest, ANameIsNoAddress) {
 TEST_F(TlsTest, WildcardOfATopLevel) {
   ExpectRefused(AskPeer(Make({.san = "DNS:*"}, &Ca()), {}, "localhost"), "not for localhost");
 }
-TEST_F(TlsTest, SelfSigned) { ExpectRefused(AskPeer(Make({}, nullptr)), "self-signed"); }
+TEST_F(TlsTest, SelfSigned) {
+  ExpectRefused(AskPeer(Make({}, nullptr)), "self-signed");
+}
 
 TEST_F(TlsTest, UnknownAuthority) {
   const Certificate other = Make({.san = "", .common_name = "other CA", .is_ca = true}, nullptr);
@@ -210,7 +212,6 @@ TEST_F(TlsTest, HandshakeThatHangsEndsAtTheDeadline) {
   const auto response = AskPeer(Make({}, &Ca()), options);
   EXPECT_EQ(response.failure, Failure::kTimeout) << response.error;
 }
-
 
 }  // namespace
 }  // namespace tributary::http

@@ -117,16 +117,16 @@ void CurlDriver::Wait(const std::shared_ptr<Watch>& watch, bool write) {
   waiting = true;
   watch->descriptor.async_wait(
       write ? Watch::Descriptor::wait_write : Watch::Descriptor::wait_read,
-      asio::bind_allocator(
-          HandlerAllocator<char>(write ? watch->write_memory : watch->read_memory),
-          [this, watch, write](const error_code& error) {
-            (write ? watch->writing : watch->reading) = false;
-            const int bit = write ? CURL_POLL_OUT : CURL_POLL_IN;
-            // Closed (then `this` may be gone too), or the interest has paused.
-            if (error || !watch->open || !(watch->wanted & bit)) return;
-            Step(watch->descriptor.native_handle(), write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
-            if (watch->open && (watch->wanted & bit)) Wait(watch, write);
-          }));
+      asio::bind_allocator(HandlerAllocator<char>(write ? watch->write_memory : watch->read_memory),
+                           [this, watch, write](const error_code& error) {
+                             (write ? watch->writing : watch->reading) = false;
+                             const int bit = write ? CURL_POLL_OUT : CURL_POLL_IN;
+                             // Closed (then `this` may be gone too), or the interest has paused.
+                             if (error || !watch->open || !(watch->wanted & bit)) return;
+                             Step(watch->descriptor.native_handle(),
+                                  write ? CURL_CSELECT_OUT : CURL_CSELECT_IN);
+                             if (watch->open && (watch->wanted & bit)) Wait(watch, write);
+                           }));
 }
 
 void CurlDriver::Step(curl_socket_t fd, int events) {

@@ -46,7 +46,7 @@ class CurlDriver {
   CURLM* multi_;
   std::unordered_map<curl_socket_t, std::shared_ptr<Watch>> watches_;
   boost::asio::steady_timer timer_;
-  MonoNanos due_ns_ = 0;       // when curl wants to be called; 0: not
+  MonoNanos due_ns_ = 0;        // when curl wants to be called; 0: not
   MonoNanos armed_for_ns_ = 0;  // what the timer is set to; 0: not set
   bool step_posted_ = false;
   std::shared_ptr<int> alive_ = std::make_shared<int>();

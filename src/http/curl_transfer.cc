@@ -61,7 +61,9 @@ CurlTransfer::CurlTransfer(CurlDriver& driver, const EgressGuard& guard,
   SetFixedOptions(options);
 }
 
-CurlTransfer::~CurlTransfer() { curl_easy_cleanup(easy_); }
+CurlTransfer::~CurlTransfer() {
+  curl_easy_cleanup(easy_);
+}
 
 // Set once: they hold for every request that this handle will carry.
 void CurlTransfer::SetFixedOptions(const ClientOptions& options) {
@@ -105,9 +107,8 @@ bool CurlTransfer::Prepare(ClientRequest request, std::string host, bool https) 
   if (!SetHeaders()) return false;
   curl_easy_setopt(easy_, CURLOPT_URL, request_.url.c_str());
   SetMethod();
-  const long timeout_ms =
-      std::max<long>(1, static_cast<long>((request_.timeout_ns + kNanosPerMilli - 1) /
-                                          kNanosPerMilli));
+  const long timeout_ms = std::max<long>(
+      1, static_cast<long>((request_.timeout_ns + kNanosPerMilli - 1) / kNanosPerMilli));
   curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, timeout_ms);
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
   // Over TLS the first connection may turn out to carry many requests at once: wait and see.
@@ -241,9 +242,12 @@ ClientResponse CurlTransfer::Finish(CURLcode result) {
 
 Failure CurlTransfer::Classify(CURLcode result) const {
   switch (result) {
-    case CURLE_OPERATION_TIMEDOUT: return Failure::kTimeout;
-    case CURLE_COULDNT_RESOLVE_HOST: return Failure::kNotFound;
-    case CURLE_URL_MALFORMAT: return Failure::kInvalidUrl;
+    case CURLE_OPERATION_TIMEDOUT:
+      return Failure::kTimeout;
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return Failure::kNotFound;
+    case CURLE_URL_MALFORMAT:
+      return Failure::kInvalidUrl;
     case CURLE_COULDNT_CONNECT: {
       if (!blocked_.empty() && !connected_elsewhere_) return Failure::kBlocked;
       long os_errno = 0;
@@ -258,7 +262,8 @@ Failure CurlTransfer::Classify(CURLcode result) const {
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH: return Failure::kTls;
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+      return Failure::kTls;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
@@ -268,24 +273,33 @@ Failure CurlTransfer::Classify(CURLcode result) const {
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL:  // what came is no HTTP/1.x
     case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_WRITE_ERROR: return Failure::kReset;  // an endless head
-    default: return Failure::kOther;
+    case CURLE_WRITE_ERROR:
+      return Failure::kReset;  // an endless head
+    default:
+      return Failure::kOther;
   }
 }
 
 std::string CurlTransfer::Sentence(Failure failure, CURLcode result) const {
   switch (failure) {
-    case Failure::kTimeout: return "no complete answer in time";
-    case Failure::kRefused: return "no connection could be made";
+    case Failure::kTimeout:
+      return "no complete answer in time";
+    case Failure::kRefused:
+      return "no connection could be made";
     case Failure::kReset:
       return headers_endless_ ? "the answer's head has no end"
                               : "the connection broke, or what came is no HTTP answer";
-    case Failure::kNotFound: return "the name " + host_ + " does not resolve";
-    case Failure::kTls: return TlsReason(result);
-    case Failure::kBlocked: return blocked_;
-    case Failure::kInvalidUrl: return "the URL cannot be used";
+    case Failure::kNotFound:
+      return "the name " + host_ + " does not resolve";
+    case Failure::kTls:
+      return TlsReason(result);
+    case Failure::kBlocked:
+      return blocked_;
+    case Failure::kInvalidUrl:
+      return "the URL cannot be used";
     case Failure::kNone:
-    case Failure::kOther: break;
+    case Failure::kOther:
+      break;
   }
   return curl_easy_strerror(result);
 }

@@ -59,15 +59,15 @@ class CurlTransfer {
   std::string host_;
   ClientRequest request_;
   ClientResponse response_;
-  std::vector<std::string> header_lines_;   // reused: their capacity stays
-  std::vector<curl_slist> header_nodes_;    // the list that curl reads
+  std::vector<std::string> header_lines_;  // reused: their capacity stays
+  std::vector<curl_slist> header_nodes_;   // the list that curl reads
   std::size_t headers_seen_ = 0;
   std::size_t header_bytes_seen_ = 0;
   std::size_t header_bytes_kept_ = 0;
-  bool head_whole_ = false;        // its empty line has come
-  bool cut_ = false;               // enough of the body has been read
+  bool head_whole_ = false;  // its empty line has come
+  bool cut_ = false;         // enough of the body has been read
   bool headers_endless_ = false;
-  std::string blocked_;            // the guard's sentence, when it refused an address
+  std::string blocked_;               // the guard's sentence, when it refused an address
   bool connected_elsewhere_ = false;  // …and another address was allowed
 };
 

@@ -13,15 +13,24 @@ constexpr std::size_t kUrlBytesMax = 8 * 1024;
 constexpr std::size_t kHostBytesMax = 253;  // RFC 1035
 
 // Names that stand for an address of the machine, or of its cloud, whatever they resolve to here.
-constexpr std::string_view kLoopbackNames[] = {"localhost", "localhost.localdomain",
-                                               "localhost6", "localhost6.localdomain6",
+constexpr std::string_view kLoopbackNames[] = {"localhost",     "localhost.localdomain",
+                                               "localhost6",    "localhost6.localdomain6",
                                                "ip6-localhost", "ip6-loopback"};
-constexpr std::string_view kMetadataNames[] = {
-    "metadata", "metadata.google.internal", "metadata.goog", "metadata.azure.internal",
-    "metadata.azure.com", "instance-data", "instance-data.ec2.internal",
-    "metadata.packet.net", "metadata.platformequinix.com", "metadata.tencentyun.com",
-    "metadata.oraclecloud.com", "rancher-metadata", "kubernetes.default",
-    "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"};
+constexpr std::string_view kMetadataNames[] = {"metadata",
+                                               "metadata.google.internal",
+                                               "metadata.goog",
+                                               "metadata.azure.internal",
+                                               "metadata.azure.com",
+                                               "instance-data",
+                                               "instance-data.ec2.internal",
+                                               "metadata.packet.net",
+                                               "metadata.platformequinix.com",
+                                               "metadata.tencentyun.com",
+                                               "metadata.oraclecloud.com",
+                                               "rancher-metadata",
+                                               "kubernetes.default",
+                                               "kubernetes.default.svc",
+                                               "kubernetes.default.svc.cluster.local"};
 
 std::unexpected<Error> BadUrl(std::string why) {
   return Fail(ErrorCode::kInvalid, "url", std::move(why));
@@ -77,7 +86,8 @@ Result<UrlParts> SplitUrl(std::string_view url) {
   const std::string scheme = colon == std::string_view::npos ? "" : Lower(url.substr(0, colon));
   UrlParts parts;
   parts.https = scheme == "https";
-  if (scheme != "http" && !parts.https) return BadUrl("the URL must begin with http:// or https://");
+  if (scheme != "http" && !parts.https)
+    return BadUrl("the URL must begin with http:// or https://");
   const std::string_view rest = url.substr(colon + 3);
   std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
   if (authority.find('@') != std::string_view::npos) {

@@ -5,18 +5,28 @@ namespace {
 
 int StatusOf(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kInvalid: return 400;
-    case ErrorCode::kUnsupported: return 400;
-    case ErrorCode::kDenied: return 403;
-    case ErrorCode::kNotFound: return 404;
-    case ErrorCode::kConflict: return 409;
-    case ErrorCode::kTooLarge: return 413;
-    case ErrorCode::kUnavailable: return 503;
-    case ErrorCode::kDeadline: return 504;
-    case ErrorCode::kExhausted: return 507;
+    case ErrorCode::kInvalid:
+      return 400;
+    case ErrorCode::kUnsupported:
+      return 400;
+    case ErrorCode::kDenied:
+      return 403;
+    case ErrorCode::kNotFound:
+      return 404;
+    case ErrorCode::kConflict:
+      return 409;
+    case ErrorCode::kTooLarge:
+      return 413;
+    case ErrorCode::kUnavailable:
+      return 503;
+    case ErrorCode::kDeadline:
+      return 504;
+    case ErrorCode::kExhausted:
+      return 507;
     case ErrorCode::kCorrupt:
     case ErrorCode::kIo:
-    case ErrorCode::kInternal: break;
+    case ErrorCode::kInternal:
+      break;
   }
   return 500;
 }
@@ -26,8 +36,12 @@ int StatusOf(ErrorCode code) {
 std::size_t Utf8Length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xC2 ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
   if (length == 0 || length > text.size()) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
@@ -82,9 +96,8 @@ Response ErrorResponse(int status, std::string_view code, std::string_view messa
 
 Response ErrorResponse(const Error& error) {
   const int status = StatusOf(error.code());
-  const std::string_view message =
-      status == 500 ? "the server could not do this; its log says why"
-                    : std::string_view(error.message());
+  const std::string_view message = status == 500 ? "the server could not do this; its log says why"
+                                                 : std::string_view(error.message());
   return ErrorResponse(status, CodeName(error.code()), message, error.field());
 }
 

@@ -15,7 +15,7 @@ inline constexpr int kRetryAfterSeconds = 1;  // of 503 and 507 when nothing bet
 
 // kInvalid 400 · kDenied 403 · kNotFound 404 · kConflict 409 · kTooLarge 413 · kExhausted 507 ·
 // kUnavailable 503 · kDeadline 504 · kUnsupported 400 · the rest 500, whose sentence stays inside
-// (it may name files). 503 and 507 carry Retry-After. `field` is in the body when the error has one.
+// (it may name files). 503 and 507 carry Retry-After. The body has `field` when the error does.
 Response ErrorResponse(const Error& error);
 
 // For who asks without saying who they are: 401 with a WWW-Authenticate challenge.

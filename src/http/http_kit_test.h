@@ -3,6 +3,7 @@
 #pragma once
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -90,6 +91,11 @@ class RawClient {
     to.sin_port = htons(port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     return ::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+  }
+  // Without waiting for the other side.
+  void StartConnect(std::uint16_t port) {
+    ::fcntl(fd_, F_SETFL, O_NONBLOCK);
+    Connect(port);
   }
   bool Send(std::string_view bytes) {
     while (!bytes.empty()) {

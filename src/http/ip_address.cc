@@ -43,16 +43,25 @@ constexpr Place kIpv4Places[] = {
 };
 
 constexpr Place kIpv6Places[] = {
-    {"::1", 128, kLoopback},      {"::", 128, "an address of this host"},
-    {"::", 96, kTunnel},          {"fd00:ec2::254", 128, kMetadata},
+    {"::1", 128, kLoopback},
+    {"::", 128, "an address of this host"},
+    {"::", 96, kTunnel},
+    {"fd00:ec2::254", 128, kMetadata},
     {"fd00:ec2::23", 128, kMetadata},
-    {"fc00::", 7, kPrivate},      {"fe80::", 10, kLinkLocal},
-    {"fec0::", 10, kPrivate},     {"ff00::", 8, kMulticast},
-    {"64:ff9b::", 96, kTunnel},   {"64:ff9b:1::", 48, kTunnel},
-    {"::ffff:0:0:0", 96, kTunnel}, {"2002::", 16, kTunnel},
-    {"2001::", 32, kTunnel},      {"2001::", 23, kReserved},
-    {"2001:db8::", 32, kReserved}, {"3fff::", 20, kReserved},
-    {"100::", 64, kReserved},     {"5f00::", 16, kReserved},
+    {"fc00::", 7, kPrivate},
+    {"fe80::", 10, kLinkLocal},
+    {"fec0::", 10, kPrivate},
+    {"ff00::", 8, kMulticast},
+    {"64:ff9b::", 96, kTunnel},
+    {"64:ff9b:1::", 48, kTunnel},
+    {"::ffff:0:0:0", 96, kTunnel},
+    {"2002::", 16, kTunnel},
+    {"2001::", 32, kTunnel},
+    {"2001::", 23, kReserved},
+    {"2001:db8::", 32, kReserved},
+    {"3fff::", 20, kReserved},
+    {"100::", 64, kReserved},
+    {"5f00::", 16, kReserved},
 };
 
 struct ParsedPlace {
@@ -92,9 +101,8 @@ std::optional<std::uint64_t> ParsePart(std::string_view part) {
 }
 
 bool LooksNumeric(std::string_view part) {
-  const bool digits = !part.empty() && std::ranges::all_of(part, [](char c) {
-    return c >= '0' && c <= '9';
-  });
+  const bool digits =
+      !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
   return digits || part.starts_with("0x") || part.starts_with("0X");
 }
 

@@ -3,7 +3,9 @@
 namespace tributary::http {
 namespace {
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+char Lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+}
 
 bool SameName(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -24,14 +26,22 @@ int HexDigit(char c) {
 
 std::string_view MethodName(Method method) {
   switch (method) {
-    case Method::kGet: return "GET";
-    case Method::kHead: return "HEAD";
-    case Method::kPost: return "POST";
-    case Method::kPut: return "PUT";
-    case Method::kPatch: return "PATCH";
-    case Method::kDelete: return "DELETE";
-    case Method::kOptions: return "OPTIONS";
-    case Method::kOther: break;
+    case Method::kGet:
+      return "GET";
+    case Method::kHead:
+      return "HEAD";
+    case Method::kPost:
+      return "POST";
+    case Method::kPut:
+      return "PUT";
+    case Method::kPatch:
+      return "PATCH";
+    case Method::kDelete:
+      return "DELETE";
+    case Method::kOptions:
+      return "OPTIONS";
+    case Method::kOther:
+      break;
   }
   return "OTHER";
 }
@@ -80,8 +90,7 @@ bool QueryParameter(std::string_view query, std::string_view name, std::string& 
     const std::size_t equals = std::min(pair.find('='), pair.size());
     bool ok = false;
     if (PercentDecode(pair.substr(0, equals), true, ok) != name || !ok) continue;
-    std::string decoded =
-        PercentDecode(pair.substr(std::min(pair.size(), equals + 1)), true, ok);
+    std::string decoded = PercentDecode(pair.substr(std::min(pair.size(), equals + 1)), true, ok);
     if (!ok) return false;
     value = std::move(decoded);
     return true;

@@ -23,9 +23,9 @@ struct Request {
   std::string_view query;        // after '?', not decoded
   std::string_view body;         // as sent (Content-Encoding not undone), chunking removed
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // as sent, in order
-  std::string_view peer;         // address of the other end, "127.0.0.1"
+  std::string_view peer;  // address of the other end, "127.0.0.1"
   bool peer_is_loopback = false;
-  bool secure = false;           // came over TLS
+  bool secure = false;  // came over TLS
 
   // First header of that name, any letter case; empty when absent.
   std::string_view header(std::string_view name) const;
@@ -36,14 +36,16 @@ struct Response {
   int status = 200;
   std::vector<Header> headers;  // without Content-Length, Connection, Date: the server's own
   std::string body;
-  bool close = false;           // close the connection after this answer
+  bool close = false;  // close the connection after this answer
 
   static Response Json(int status, std::string body) {
-    return {.status = status, .headers = {{"Content-Type", "application/json"}},
+    return {.status = status,
+            .headers = {{"Content-Type", "application/json"}},
             .body = std::move(body)};
   }
   static Response Text(int status, std::string body) {
-    return {.status = status, .headers = {{"Content-Type", "text/plain; charset=utf-8"}},
+    return {.status = status,
+            .headers = {{"Content-Type", "text/plain; charset=utf-8"}},
             .body = std::move(body)};
   }
 };

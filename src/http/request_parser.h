@@ -51,7 +51,6 @@ class RequestParser {
   std::size_t bytes_expected() const;
 
  private:
-
   struct BeastParser : boost::beast::http::basic_parser<true> {
     explicit BeastParser(RequestParser& owner) : owner_(owner) {}
     using string_view = boost::beast::string_view;

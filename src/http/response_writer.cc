@@ -38,7 +38,9 @@ void AppendHead(std::string& out, const Response& response, bool close) {
   if (close) out += "Connection: close\r\n";
 }
 
-bool HasNoBody(int status) { return status < 200 || status == 204 || status == 304; }
+bool HasNoBody(int status) {
+  return status < 200 || status == 204 || status == 304;
+}
 
 }  // namespace
 

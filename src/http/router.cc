@@ -21,7 +21,9 @@ std::string_view NextSegment(std::string_view& path) {
 }
 
 // HEAD is GET without its body.
-Method Wanted(Method method) { return method == Method::kHead ? Method::kGet : method; }
+Method Wanted(Method method) {
+  return method == Method::kHead ? Method::kGet : method;
+}
 
 void Allow(std::string& allowed, Method method) {
   if (!allowed.empty()) allowed += ", ";
@@ -72,8 +74,7 @@ const Route* Router::Pick(const std::vector<std::size_t>& candidates, Method met
   return nullptr;
 }
 
-const Route* Router::Match(const Request& request, PathParams& params,
-                           std::string* allowed) const {
+const Route* Router::Match(const Request& request, PathParams& params, std::string* allowed) const {
   const Method method = Wanted(request.method);
   if (const auto found = exact_.find(request.path); found != exact_.end()) {
     return Pick(found->second, method, allowed);
@@ -144,8 +145,8 @@ void Router::Refuse(const Request& request, Responder responder) const {
     return responder.Send(
         ErrorResponse(404, "not_found", "there is nothing at " + std::string(request.path)));
   }
-  Response response = ErrorResponse(405, "method_not_allowed",
-                                    std::string(request.path) + " answers " + allowed);
+  Response response =
+      ErrorResponse(405, "method_not_allowed", std::string(request.path) + " answers " + allowed);
   response.headers.emplace_back("Allow", allowed);
   responder.Send(std::move(response));
 }

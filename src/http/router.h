@@ -64,8 +64,8 @@ class Router final : public Handler {
   const Route* Match(const Request& request, PathParams& params, std::string* allowed) const;
   const Route* Pick(const std::vector<std::size_t>& candidates, Method method,
                     std::string* allowed) const;
-  const Route* Descend(const Node& node, std::string_view rest, Method method,
-                       PathParams& params, std::string* allowed) const;
+  const Route* Descend(const Node& node, std::string_view rest, Method method, PathParams& params,
+                       std::string* allowed) const;
   static bool TakeParams(const Route& route, std::string_view segment, std::string_view rest,
                          PathParams& params);
   void Refuse(const Request& request, Responder responder) const;

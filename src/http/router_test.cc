@@ -59,8 +59,8 @@ TEST_F(RouterTest, ParametersTakeOneSegmentDecoded) {
   EXPECT_EQ(Ask(Method::kGet, "/a/literal").body, "GET /a/literal");
   EXPECT_EQ(Ask(Method::kGet, "/a/literal/b/7").body, "GET /a/{name}/b/{id} id=7 name=literal");
   EXPECT_EQ(Ask(Method::kGet, "/a/x%2Fy+z%20q").body, "GET /a/{name} name=x/y+z q");
-  for (const char* path : {"/a/", "/a", "/a/x/", "/a/x/b", "/a/x/b/", "/a//b/7", "/a/%zz",
-                           "/a/%2"}) {
+  for (const char* path :
+       {"/a/", "/a", "/a/x/", "/a/x/b", "/a/x/b/", "/a//b/7", "/a/%zz", "/a/%2"}) {
     EXPECT_EQ(Ask(Method::kGet, path).status, 404) << path;
   }
 }
@@ -136,8 +136,8 @@ TEST(ErrorResponse, EveryCodeHasItsStatus) {
 }
 
 TEST(ErrorResponse, WhatItQuotesStaysJson) {
-  EXPECT_EQ(ErrorResponse(Error(ErrorCode::kInvalid, "na\"me", "a\\b\n\x01\xC3\xA9\xFF\xED\xA0\x80"))
-                .body,
+  const Error error(ErrorCode::kInvalid, "na\"me", "a\\b\n\x01\xC3\xA9\xFF\xED\xA0\x80");
+  EXPECT_EQ(ErrorResponse(error).body,
             "{\"success\":false,\"code\":\"invalid\",\"message\":"
             "\"a\\\\b\\u000a\\u0001\xC3\xA9\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\","
             "\"field\":\"na\\\"me\"}");

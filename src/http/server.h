@@ -81,8 +81,8 @@ struct ServerLimits {
   MonoNanos header_deadline_ns = 10 * kNanosPerSecond;  // 408 and close
   MonoNanos idle_deadline_ns = 75 * kNanosPerSecond;
   MonoNanos body_window_ns = 10 * kNanosPerSecond;
-  std::size_t body_bytes_per_second_min = 512;  // in each window of a body; 408 and close
-  MonoNanos write_deadline_ns = 30 * kNanosPerSecond;   // without progress; the connection is cut
+  std::size_t body_bytes_per_second_min = 512;         // in each window of a body; 408 and close
+  MonoNanos write_deadline_ns = 30 * kNanosPerSecond;  // without progress; the connection is cut
   // Requests being read or handled hold buffers; past this, together, 503 and close.
   std::size_t buffered_bytes_max = 64 * 1024 * 1024;
   // Unsent bytes of one stream; past it WriteStream answers false.

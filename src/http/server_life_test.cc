@@ -32,18 +32,18 @@ TEST(Server, DelayedAnswersKeepTheOrderToo) {
   server.handler.handle = [&](const Request& request, Responder responder) {
     Response response = Response::Text(200, std::string(request.path));
     switch (n++ % 3) {
-      case 0: return responder.Send(std::move(response));
+      case 0:
+        return responder.Send(std::move(response));
       case 1:
         return server.thread.loop.Post(
             [r = std::move(responder), a = std::move(response)]() mutable {
               r.Send(std::move(a));
             });
       default:
-        server.thread.loop.At(
-            server.thread.loop.Now() + kNanosPerMilli,
-            [r = std::move(responder), a = std::move(response)]() mutable {
-              r.Send(std::move(a));
-            });
+        server.thread.loop.At(server.thread.loop.Now() + kNanosPerMilli,
+                              [r = std::move(responder), a = std::move(response)]() mutable {
+                                r.Send(std::move(a));
+                              });
     }
   };
   RawClient client(server.port());
@@ -67,11 +67,11 @@ TEST(Server, CannedAnswersOfPipelinedRequestsLeaveInOneWrite) {
 TEST(Server, TheViewsOfARequestOutliveItsHandlerUntilTheAnswer) {
   TestServer server;
   server.handler.handle = [&](const Request& request, Responder responder) {
-    server.thread.loop.At(server.thread.loop.Now() + 20 * kNanosPerMilli,
-                          [&request, r = std::move(responder)]() mutable {
-                            r.Send(Response::Text(200, std::string(request.path) +
-                                                           std::string(request.body)));
-                          });
+    server.thread.loop.At(
+        server.thread.loop.Now() + 20 * kNanosPerMilli,
+        [&request, r = std::move(responder)]() mutable {
+          r.Send(Response::Text(200, std::string(request.path) + std::string(request.body)));
+        });
   };
   RawClient client(server.port());
   client.Send(Post("/one", "first") + Post("/two", "second"));
@@ -174,8 +174,8 @@ TEST(Server, AResponderMayOutliveItsConnectionAndItsServer) {
   test::LoopThread thread;
   test::ScriptedHandler handler;
   handler.handle = [&](const Request&, Responder responder) { kept.emplace(std::move(responder)); };
-  auto server = thread.Call(
-      [&] { return Listen(thread.loop, "127.0.0.1", 0, false, {}, handler).value(); });
+  auto server =
+      thread.Call([&] { return Listen(thread.loop, "127.0.0.1", 0, false, {}, handler).value(); });
   RawClient client(server->port());
   client.Send(Get("/a"));
   for (int i = 0; i < 200 && handler.handled == 0; ++i) usleep(1000);
@@ -204,7 +204,9 @@ TEST(Server, ChurnLeavesNothingBehind) {
   for (int i = 0; i < 2000; ++i) {
     RawClient client(server.port());
     switch (i % 4) {
-      case 0: client.Send("GET / HT"); break;
+      case 0:
+        client.Send("GET / HT");
+        break;
       case 1:
         client.Send(Get("/"));
         client.Reset();
@@ -213,7 +215,8 @@ TEST(Server, ChurnLeavesNothingBehind) {
         client.Send(Get("/"));
         EXPECT_EQ(client.Read().status, 200);
         break;
-      default: client.ShutdownWrite();
+      default:
+        client.ShutdownWrite();
     }
   }
   for (int i = 0; i < 500 && server.connections() > 0; ++i) usleep(2000);
@@ -365,6 +368,9 @@ TEST(ServerDrain, WithNobodyThereIsDoneAtOnce) {
 // ---- Descriptors --------------------------------------------------------------------------------
 
 TEST(ServerDescriptors, WhenTheyRunOutWaitingClientsAreToldAndTheRestIsServed) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "the undefined-behaviour checks themselves need descriptors (a pipe)";
+#endif
   TestServer server;
   RawClient before(server.port());
   before.Send(Get("/"));
