@@ -53,8 +53,7 @@ Status PartitionLog::MayGrow(std::uint64_t bytes) const {
 }
 
 Offset PartitionLog::first() const {
-  const auto segment = segments_.first();
-  return segment ? segment->header.base : committed();
+  return segments_.count() > 0 ? segments_.first_offset() : committed();
 }
 
 std::vector<Log::SegmentInfo> PartitionLog::segments() const {

@@ -28,6 +28,7 @@ std::shared_ptr<const Chunk> ChunkCache::Find(SegmentId segment, Offset from) {
 Result<std::shared_ptr<const Chunk>> Reader::Read(Offset from, Offset committed,
                                                   std::size_t bytes_wanted) {
   const Offset asked = from;
+  from = std::max(from, segments_.first_offset());  // the window may still hold what has gone
   while (from < committed) {
     if (ChunkPtr chunk = window_.Find(from)) return chunk;
     const auto segment = segments_.Find(from);

@@ -8,7 +8,7 @@ namespace tributary::log {
 namespace {
 
 constexpr MonoNanos kRetryAfterNs = 10 * kNanosPerSecond;
-constexpr MonoNanos kMeasureEveryNs = kNanosPerSecond;
+constexpr MonoNanos kMeasureEveryNs = 250 * kNanosPerMilli;
 
 }  // namespace
 
@@ -47,7 +47,8 @@ Recompressor::Recompressor(const LogWorld& world, const LogOptions& options, Par
       dir_(std::move(dir)),
       segments_(segments),
       damage_(damage),
-      preparer_(preparer) {}
+      preparer_(preparer),
+      measured_at_ns_(world.clock->Monotonic()) {}
 
 Recompressor::~Recompressor() = default;
 

@@ -38,11 +38,13 @@ class TailScanner {
   struct Stumble {
     ScanItem item;
     UnixMicros newest_us;
+    std::uint64_t records;
   };
 
   void Take(const ScanItem& item) {
     switch (item.kind) {
       case ScanItem::Kind::kRecord:
+        ++tail_.records;
         tail_.newest_us = item.record.fields.received_at_us;
         tail_.index->AddSparse({item.record.offset, tail_.newest_us, item.position});
         break;
@@ -52,7 +54,7 @@ class TailScanner {
         tail_.unsynced = (item.commit.flags & kCommitUnsynced) != 0;
         break;
       case ScanItem::Kind::kDamage:
-        stumbles_.push_back({item, tail_.newest_us});
+        stumbles_.push_back({item, tail_.newest_us, tail_.records});
         return;
       case ScanItem::Kind::kEnd:
         break;
@@ -82,6 +84,7 @@ class TailScanner {
     tail_.end = std::max(item.first, synced_below_);
     tail_.position = item.position;
     tail_.newest_us = stumble.newest_us;
+    tail_.records = stumble.records;
     tail_.torn = true;
     tail_.sealed = false;
     tail_.index->CutAt(item.position);

@@ -26,9 +26,10 @@ struct Tail {
   Offset end = 0;
   std::uint64_t position = 0;  // behind the last whole frame that counts
   UnixMicros newest_us = 0;
-  bool torn = false;      // something stands behind `position` that does not count
-  bool sealed = false;    // it has a seal, so another segment followed
-  bool unsynced = false;  // written with SyncMode::kNone and not closed in good order
+  std::uint64_t records = 0;  // whole ones below `end`
+  bool torn = false;          // something stands behind `position` that does not count
+  bool sealed = false;        // it has a seal, so another segment followed
+  bool unsynced = false;      // written with SyncMode::kNone and not closed in good order
   std::shared_ptr<SparseIndex> index;
   std::vector<Damage> damage;  // below what was synced
 };

@@ -9,8 +9,6 @@
 namespace tributary::log {
 namespace {
 
-constexpr std::size_t kReadPieceBytes = 4096;
-
 // Where in `bytes` the first frame may begin, by its magic number alone; else their last whole
 // multiple of eight.
 std::size_t FindMagic(std::string_view bytes) {
@@ -37,9 +35,12 @@ Result<std::size_t> ReadTolerant(const os::File& file, std::uint64_t pos, std::s
   const std::size_t wanted = pos < size ? std::min<std::uint64_t>(out.size(), size - pos) : 0;
   bool any = false;
   std::optional<Error> error;
-  for (std::size_t at = 0; at < wanted; at += kReadPieceBytes) {
-    const auto piece = out.subspan(at, std::min(kReadPieceBytes, wanted - at));
+  // Sector by sector of the file, so that whoever reads here finds the same bytes bad.
+  for (std::size_t at = 0; at < wanted;) {
+    const std::uint64_t to_boundary = kSectorBytes - (pos + at) % kSectorBytes;
+    const auto piece = out.subspan(at, std::min<std::uint64_t>(to_boundary, wanted - at));
     const auto got = file.ReadAt(pos + at, piece);
+    at += piece.size();
     any = any || got.has_value();
     if (got) continue;
     error = got.error();

@@ -96,6 +96,10 @@ Result<SegmentPart> ReadCompressed(const os::File& file, const Segment& segment,
     }
     if (part.run.bytes.size() >= bytes_wanted && part.end > from) return part;
   }
+  if (part.end < segment.end) {
+    part.damage.push_back(DamageAt(segment, partition, kSegmentHeaderBytes, part.end, segment.end,
+                                   "not one block can be read"));
+  }
   part.end = segment.end;
   return part;
 }

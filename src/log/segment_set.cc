@@ -20,6 +20,13 @@ void SegmentSet::Add(Segment segment) {
     CHECK_OP(segments_.back().end, <=, segment.header.base);
   }
   segments_.push_back(std::move(segment));
+  NoteFirst();
+}
+
+void SegmentSet::NoteFirst() {
+  if (!segments_.empty()) {
+    first_offset_.store(segments_.front().header.base, std::memory_order_release);
+  }
 }
 
 std::optional<Segment> SegmentSet::Find(Offset from) const {
@@ -129,6 +136,7 @@ void SegmentSet::Remove(const Segment& segment) {
   const std::lock_guard lock(mutex_);
   const auto at = Locate(segment);
   if (at != segments_.end()) segments_.erase(at);
+  NoteFirst();
 }
 
 bool SegmentSet::Has(const Segment& segment) const {

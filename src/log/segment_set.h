@@ -2,6 +2,7 @@
 // replaces and removes, readers look up. Thread-safe; what is handed out are copies.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -46,6 +47,8 @@ class SegmentSet {
   std::optional<Segment> FindTime(UnixMicros at) const;
   std::optional<Segment> first() const;
   std::optional<Segment> last() const;
+  // Base of the first one; 0 when there is none. Without a lock.
+  Offset first_offset() const { return first_offset_.load(std::memory_order_acquire); }
   std::vector<Segment> all() const;
   std::uint64_t bytes() const;
   // Of the files of all segments with a record at or after `from`.
@@ -75,7 +78,9 @@ class SegmentSet {
  private:
   std::vector<Segment>::iterator Locate(const Segment& segment);
   void KeepIndex(SegmentId id);
+  void NoteFirst();
 
+  std::atomic<Offset> first_offset_{0};
   mutable std::mutex mutex_;
   std::vector<Segment> segments_;  // by base
   std::deque<SegmentId> indexed_;  // sealed ones with an index, the oldest load first
