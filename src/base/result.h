@@ -59,7 +59,7 @@ template <class T>
 using Result = std::expected<T, Error>;
 using Status = std::expected<void, Error>;
 
-// Out of line: errors are off the hot path, and inlined copies of these confuse GCC 12's bounds check.
+// Out of line: errors are off the hot path, and inlined copies confuse GCC 12's bounds check.
 std::unexpected<Error> Fail(ErrorCode code, std::string message);
 std::unexpected<Error> Fail(ErrorCode code, std::string field, std::string message);
 std::unexpected<Error> Fail(Error error);

@@ -1,5 +1,6 @@
 #include "config/reference.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -11,8 +12,8 @@ namespace tributary::config {
 namespace {
 
 std::string FileOfRepository(const std::string& path) {
-  const auto root = std::filesystem::path(__FILE__).parent_path().parent_path().parent_path();
-  std::ifstream file(root / path);
+  const char* root = std::getenv("TRIBUTARY_SOURCE");  // CTest sets it
+  std::ifstream file(std::filesystem::path(root != nullptr ? root : ".") / path);
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
