@@ -19,6 +19,7 @@ class DedupeEventIndex final : public control::EventIndex {
                      Wake wake) override {
     return dedupe_.WhenIndexed(partition, offset, deadline_ns, std::move(wake));
   }
+  std::string failure() const override { return dedupe_.failure(); }
 
  private:
   Result<std::optional<control::EventPlace>> FindOf(log::SourceId source,

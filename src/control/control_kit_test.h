@@ -123,6 +123,8 @@ class FakeIndex final : public EventIndex {
     if (found == places.end()) return Fail(ErrorCode::kNotFound, "no event has this message id");
     return found->second;
   }
+  std::string failed;
+  std::string failure() const override { return failed; }
   bool ready = true;
   std::vector<Wake> waiting;
   Status WhenIndexed(log::Partition, log::Offset, MonoNanos, Wake wake) override {

@@ -27,6 +27,14 @@ TEST(Readyz, SaysWhyNot) {
   EXPECT_EQ(kit.Get("/healthz").status, 200);
 }
 
+TEST(Readyz, AStoppedDedupeStageIsRed) {
+  ControlKit kit;
+  kit.index.failed = "io: fdatasync: Input/output error";
+  const http::Response response = kit.Get("/readyz");
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(BodyOf(response)["reasons"][0], "dedupe: io: fdatasync: Input/output error");
+}
+
 TEST(Metrics, AreInTheTextFormat) {
   ControlKit kit;
   kit.metrics.AddCounter("tributary_a_total", "A.").Add(2);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
@@ -31,6 +32,9 @@ class EventIndex {
   using Wake = std::move_only_function<void(bool indexed)>;
   virtual Status WhenIndexed(log::Partition partition, log::Offset offset, MonoNanos deadline_ns,
                              Wake wake) = 0;
+
+  // "" while all is well; else why the stage behind it has stopped for good. Any thread.
+  virtual std::string failure() const = 0;
 };
 
 }  // namespace tributary::control

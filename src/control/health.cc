@@ -32,6 +32,9 @@ Readiness ReadinessOf(const ControlWorld& world) {
   if (std::string failure = world.store->failure(); !failure.empty()) {
     readiness.reasons.push_back("store: " + failure);
   }
+  if (std::string failure = world.events->failure(); !failure.empty()) {
+    readiness.reasons.push_back("dedupe: " + failure);
+  }
   readiness.ready = readiness.reasons.empty();
   return readiness;
 }
