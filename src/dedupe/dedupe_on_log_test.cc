@@ -127,6 +127,7 @@ TEST(DedupeOnLog, FilesOfRetainedSegmentsGo) {
   ASSERT_TRUE(machine.Open());
   for (int i = 0; i < 400; ++i) {
     machine.PutSome();
+    machine.Remember();
     machine.Sync();
   }
   ASSERT_GT(machine.rig.log().first(0), 0u);
