@@ -39,6 +39,9 @@ TEST_F(Damages, EveryFlippedBitOfARawSegmentIsNamedAndCostsAtMostOneRecord) {
   LogRig rig;
   rig.options.recompress = false;
   const auto records = WriteSealed(rig);
+  // The active segment is not what is looked at here; half a million times it would add up.
+  const std::string active = rig.PathOf(rig.SegmentFiles().back());
+  rig.fs().SetBytes(active, rig.fs().Bytes(active).substr(0, 4096));
   const std::uint64_t bits = rig.fs().Bytes(kFirstRaw).size() * 8;
   ASSERT_EQ(bits, 524'288u);
   ASSERT_TRUE(VerifyLog(rig.fs(), LogRig::kDir)->damage.empty());

@@ -157,7 +157,9 @@ Result<SegmentPart> ReadPart(const os::File& file, const Segment& segment, Parti
     return ReadCompressed(file, segment, partition, index, from, bytes_wanted);
   }
   const SparseIndex::Entry begin{segment.header.base, 0, kSegmentHeaderBytes};
-  return ReadRaw(file, segment, partition, index.AtOrBefore(from, begin), from, bytes_wanted);
+  // At least one interval, so that whoever reads on record by record finds the rest in the cache.
+  return ReadRaw(file, segment, partition, index.AtOrBefore(from, begin), from,
+                 std::max<std::size_t>(bytes_wanted, SparseIndex::kSpacingBytes));
 }
 
 Result<LoadedIndex> LoadIndex(const os::File& file, const Segment& segment, Partition partition) {
