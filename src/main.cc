@@ -1,4 +1,6 @@
 // Picks a subcommand (cli/command.h); all else is in the folders.
 #include "app/run.h"
 
-int main(int argc, char** argv) { return tributary::app::RunMain(argc, argv); }
+int main(int argc, char** argv) {
+  return tributary::app::RunMain(argc, argv);
+}

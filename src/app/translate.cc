@@ -30,6 +30,9 @@ log::LogOptions LogOptionsOf(const config::Settings& settings) {
   o.retention.age_us = settings.retention.age_ns / 1000;
   o.retention.hold_us = settings.retention.hold_ns / 1000;
   o.retention.size_bytes_max = settings.retention.size_bytes;
+  // A lane holds the log for `hold`, or half of the size limit, whichever is less (DESIGN.md,
+  // "Log").
+  o.retention.hold_bytes_max = settings.retention.size_bytes / 2;
   o.retention.on_full = settings.retention.on_full == config::OnFull::kReject
                             ? log::OnFull::kReject
                             : log::OnFull::kDropOldest;

@@ -40,7 +40,9 @@ std::unexpected<Error> Fail(ErrorCode code, std::string field, std::string messa
   return std::unexpected(Error(code, std::move(field), std::move(message)));
 }
 
-std::unexpected<Error> Fail(Error error) { return std::unexpected(std::move(error)); }
+std::unexpected<Error> Fail(Error error) {
+  return std::unexpected(std::move(error));
+}
 
 std::string Error::ToString() const {
   std::string out(CodeName(code_));

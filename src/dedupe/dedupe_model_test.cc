@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "sim/dedupe_rig.h"
+#include "support/scaled.h"
 
 namespace tributary::dedupe {
 namespace {
@@ -33,7 +34,7 @@ std::string DrawId(std::mt19937_64& random, std::size_t made) {
 
 TEST(DedupeModel, AMillionEventsAgreeWithAMap) {
   DedupeRig::Hush();
-  constexpr std::size_t kEvents = 1'000'000;
+  constexpr std::size_t kEvents = test::Scaled(1'000'000);
   std::mt19937_64 random(20);
   DedupeRig rig(70'000, 1);
   rig.options.window_us = kWindow * kMicrosPerSecond;

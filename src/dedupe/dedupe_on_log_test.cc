@@ -5,6 +5,7 @@
 
 #include "sim/dedupe_rig.h"
 #include "sim/log_rig.h"
+#include "support/scaled.h"
 
 namespace tributary::dedupe {
 namespace {
@@ -107,7 +108,7 @@ TEST(DedupeOnLog, PowerLossOfBothChangesNoVerdict) {
   sim::DedupeRig::Hush();
   bool rolled = false;
   bool retained = false;
-  for (std::uint64_t seed = 0; seed < 150; ++seed) {
+  for (std::uint64_t seed = 0; seed < test::Scaled(150); ++seed) {
     Machine machine(seed);
     ASSERT_TRUE(machine.Open()) << "seed " << seed;
     for (int life = 0; life < 4; ++life) {

@@ -3,6 +3,7 @@
 
 #include "dedupe/run_file.h"
 #include "sim/dedupe_rig.h"
+#include "support/scaled.h"
 
 namespace tributary::dedupe {
 namespace {
@@ -300,7 +301,7 @@ struct PowerLoss {
 
 TEST(DedupePowerLoss, VerdictsAgreeBeforeAndAfter) {
   DedupeRig::Hush();
-  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+  for (std::uint64_t seed = 0; seed < test::Scaled(400); ++seed) {
     ASSERT_EQ(PowerLoss{.seed = seed}.Run(), "") << "seed " << seed;
   }
   DedupeRig::Unhush();

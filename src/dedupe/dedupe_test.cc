@@ -5,6 +5,7 @@
 
 #include "os/clock.h"
 #include "sim/dedupe_rig.h"
+#include "support/scaled.h"
 #include "support/temp_dir.h"
 
 namespace tributary::dedupe {
@@ -164,12 +165,13 @@ TEST(DedupeWindow, FiltersStayWithinTheirBudget) {
     DedupeRig rig(segment, 1);
     rig.options.filter_bytes_max = 256 << 10;
     rig.MustOpen();
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < (test::kSanitized ? 10 : 60); ++i) {
       rig.PutOthers(0, 1'500);
       rig.Sync();
       rig.log.RetainTo(0, rig.stage->synced_cursor(0));
       ASSERT_LE(rig.Metric("tributary_dedupe_filter_bytes"), 256u << 10) << i;
     }
+    if (test::kSanitized) continue;  // too few for the window to close
     EXPECT_GT(rig.Metric("tributary_dedupe_window_closed_total{by=\"ids\"}"), 0u);
   }
 }

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "sim/sim_fs.h"
+#include "support/scaled.h"
 
 namespace tributary::dedupe {
 namespace {
@@ -55,7 +56,7 @@ TEST_F(VerdictFile, AWriterGoesOnWhereTheFileEnds) {
 }
 
 TEST_F(VerdictFile, APowerCutNeverTakesWhatWasSynced) {
-  for (std::uint64_t seed = 0; seed < 500; ++seed) {
+  for (std::uint64_t seed = 0; seed < test::Scaled(500); ++seed) {
     sim::SimFs fs;
     ASSERT_TRUE(fs.CreateDir("d"));
     ASSERT_TRUE(fs.SyncDir("."));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "deliver/sim_kit_test.h"
+#include "support/scaled.h"
 
 namespace tributary::deliver {
 namespace {
@@ -149,7 +150,7 @@ void Conserve(std::uint64_t seed, bool cut_in_the_middle_of_changes) {
 }
 
 TEST(Durability, EveryPairEndsInExactlyOneStateAcrossCrashes) {
-  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+  for (std::uint64_t seed = 0; seed < test::Scaled(300); ++seed) {
     Conserve(seed, true);
     if (HasFatalFailure()) return;
   }

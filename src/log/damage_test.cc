@@ -2,6 +2,7 @@
 #include "base/logging.h"
 #include "log/segment_header.h"
 #include "sim/log_rig.h"
+#include "support/scaled.h"
 
 namespace tributary::log {
 namespace {
@@ -45,7 +46,7 @@ TEST_F(Damages, EveryFlippedBitOfARawSegmentIsNamedAndCostsAtMostOneRecord) {
   const std::uint64_t bits = rig.fs().Bytes(kFirstRaw).size() * 8;
   ASSERT_EQ(bits, 524'288u);
   ASSERT_TRUE(VerifyLog(rig.fs(), LogRig::kDir)->damage.empty());
-  for (std::uint64_t bit = 0; bit < bits; ++bit) {
+  for (std::uint64_t bit = 0; bit < bits; bit += test::Stride(1)) {
     rig.fs().FlipBit(kFirstRaw, bit);
     const auto report = VerifyLog(rig.fs(), LogRig::kDir);
     ASSERT_TRUE(report);
@@ -83,7 +84,7 @@ TEST_F(Damages, EveryFlippedBitOfTheActiveSegmentCostsAtMostOneRecord) {
   const Offset base = ParseSegmentName(rig.SegmentFiles().back())->base;
   auto image = rig.fs().Bytes(active);
   const std::uint64_t bits = (image.find_last_not_of('\0') + 1) * 8;
-  for (std::uint64_t bit = 0; bit < bits; ++bit) {
+  for (std::uint64_t bit = 0; bit < bits; bit += test::Stride(1)) {
     rig.fs().FlipBit(active, bit);
     ASSERT_TRUE(rig.Open());
     const auto found = rig.ReadAll(base);
@@ -110,7 +111,7 @@ TEST_F(Damages, FlippedBitsOfACompressedSegmentCostAtMostOneBlock) {
   const std::uint64_t bits = rig.fs().Bytes(kFirstCompressed).size() * 8;
   const auto block_records = static_cast<std::size_t>(64 * 1024 / 600);
   ASSERT_TRUE(VerifyLog(rig.fs(), LogRig::kDir)->damage.empty());
-  for (std::uint64_t bit = 0; bit < bits; bit += 3) {
+  for (std::uint64_t bit = 0; bit < bits; bit += test::Stride(3)) {
     rig.fs().FlipBit(kFirstCompressed, bit);
     const auto report = VerifyLog(rig.fs(), LogRig::kDir);
     ASSERT_TRUE(report);

@@ -5,13 +5,14 @@
 
 #include "base/logging.h"
 #include "sim/log_rig.h"
+#include "support/scaled.h"
 
 namespace tributary::sim {
 namespace {
 
 using log::Offset;
 
-constexpr std::uint64_t kOperations = 1'000'000;
+constexpr std::uint64_t kOperations = test::Scaled(1'000'000);
 
 class Lane final : public log::Holder {
  public:

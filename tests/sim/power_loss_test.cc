@@ -9,13 +9,14 @@
 
 #include "base/logging.h"
 #include "sim/log_rig.h"
+#include "support/scaled.h"
 
 namespace tributary::sim {
 namespace {
 
 using log::Offset;
 
-constexpr std::uint64_t kSeeds = 5'000;
+constexpr std::uint64_t kSeeds = test::Scaled(5'000);
 constexpr std::uint64_t kPlantedSeeds = 1'000;
 
 struct Planted {
