@@ -34,9 +34,7 @@ std::string HexDump(std::string_view bytes, std::size_t from, std::size_t to) {
       hex += ToHex(std::string_view(&c, 1)) + " ";
       ascii += c >= ' ' && c < 0x7F ? c : '.';
     }
-    char position[8];
-    std::snprintf(position, sizeof position, "%04zx", at);
-    text += std::string(position) + "  " + hex + std::string(48 - 3 * line.size(), ' ') + " " +
+    text += fmt::format("{:04x}", at) + "  " + hex + std::string(48 - 3 * line.size(), ' ') + " " +
             ascii + "\n";
   }
   return text;
