@@ -63,8 +63,10 @@ TEST(DedupeModel, AMillionEventsAgreeWithAMap) {
   }
   rig.Sync();
   ASSERT_EQ(rig.Verdicts(0), model.verdicts);
-  EXPECT_GT(std::ranges::count(model.verdicts, true), 50'000);
-  EXPECT_GT(rig.Metric("tributary_dedupe_window_closed_total{by=\"age\"}"), 0u);
+  EXPECT_GT(std::ranges::count(model.verdicts, true), test::Scaled(50'000));
+  if (!test::kSanitized) {  // fewer events close no window
+    EXPECT_GT(rig.Metric("tributary_dedupe_window_closed_total{by=\"age\"}"), 0u);
+  }
 
   rig.Restart();
   rig.Sync();

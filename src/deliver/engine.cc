@@ -104,7 +104,9 @@ void EngineImpl::Start() {
     waker_->committer = &committer_;
   }
   world_.verdicts->OnProgress([waker = waker_] { waker->Wake(); });
-  loops_.front()->loop.executor->Post([this] { PruneLater(); });
+  loops_.front()->loop.executor->Post([this, alive = std::weak_ptr(alive_)] {
+    if (!alive.expired()) PruneLater();
+  });
   const std::lock_guard lock(mutex_);
   started_ = true;
   for (const auto& [name, entry] : by_name_) {

@@ -149,6 +149,8 @@ class EngineImpl final : public Engine {
   std::size_t next_loop_ = 0;
   std::uint32_t next_id_ = 1;  // committer thread (or Load)
 
+  // Gone with the engine: a task that is left on a loop then does nothing.
+  const std::shared_ptr<int> alive_ = std::make_shared<int>();
   mutable std::mutex mutex_;
   std::map<std::string, EntryPtr, std::less<>> by_name_;
   std::deque<Change> changes_;

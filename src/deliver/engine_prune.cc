@@ -20,8 +20,11 @@ constexpr std::size_t kPrunedMax = 10'000;
 
 void EngineImpl::PruneLater() {
   os::Executor* loop = loops_.front()->loop.executor;
-  loop->At(loop->Now() + kPruneEvery, [this] {
-    world_.blocking->Post([this] { Prune(); });
+  loop->At(loop->Now() + kPruneEvery, [this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
+    world_.blocking->Post([this, alive] {
+      if (!alive.expired()) Prune();
+    });
     PruneLater();
   });
 }

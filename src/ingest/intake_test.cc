@@ -146,6 +146,8 @@ TEST_F(IntakeTest, ARolledBackRequestLeavesNothing) {
   log.Commit();
   EXPECT_EQ(log.committed(0), 1u);
   EXPECT_EQ(log.ReadOne(0, 0)->record.payload, "kept");
+  loop.Run();
+  EXPECT_EQ(answer.body, "canned");
 }
 
 TEST_F(IntakeTest, WaitingRequestsHaveALimit) {

@@ -1,4 +1,6 @@
 // FORMAT.md is the format: its worked example is what the log writes, byte for byte.
+#include <fmt/format.h>
+
 #include <fstream>
 #include <sstream>
 

@@ -21,7 +21,9 @@ class LaneReader final : public Reader {
                              {.dir = "data/dedupe"});
     ASSERT_TRUE(stage) << stage.error().ToString();
     stage_ = *stage;
-    auto& executor = world.scheduler.NewExecutor();
+    // Its own, and gone with it: when a process dies its loops never run again.
+    scheduler_ = std::make_unique<sim::SimScheduler>(world.clock, 7);
+    auto& executor = scheduler_->NewExecutor();
     auto engine = deliver::Engine::Open({.log = &world.log,
                                          .verdicts = stage_.get(),
                                          .store = &world.store,
@@ -45,23 +47,23 @@ class LaneReader final : public Reader {
     for (int turn = 0; turn < 100; ++turn) {
       while (stage_->Step()) {
       }
-      world.scheduler.RunUntil(world.clock.Monotonic() + 10 * kNanosPerMilli);
+      scheduler_->RunUntil(world.clock.Monotonic() + 10 * kNanosPerMilli);
       while (engine_->committer().Step()) {
       }
-      world.scheduler.RunReady();
+      scheduler_->RunReady();
     }
   }
   std::string Outcome(World& world, log::Partition partition) override {
     std::string out;
     for (log::Offset at = 0; at < world.log.committed(partition); ++at) {
       const bool repeat = stage_->IsDuplicate(partition, at);
-      out += std::to_string(at) + " " + (repeat ? "no pair" : StateOf(world, partition, at)) + "\n";
+      out += std::to_string(at) + " " + (repeat ? "no pair" : StateOf(partition, at)) + "\n";
     }
     return out;
   }
 
  private:
-  std::string StateOf(World& world, log::Partition partition, log::Offset at) {
+  std::string StateOf(log::Partition partition, log::Offset at) {
     std::string state = "unanswered";
     engine_->Trace(partition, at, [&](Result<std::vector<deliver::PairTrace>> pairs) {
       if (!pairs) {
@@ -74,7 +76,7 @@ class LaneReader final : public Reader {
       }
     });
     for (int turn = 0; turn < 10 && state == "unanswered"; ++turn) {
-      world.scheduler.RunReady();
+      scheduler_->RunReady();
       engine_->committer().Step();
     }
     return state;
@@ -84,6 +86,7 @@ class LaneReader final : public Reader {
   std::unique_ptr<deliver::MatcherFactory> matchers_ = destinations::MakeRouteMatchers(
       [](std::string_view) { return std::optional<log::SourceId>(1); });
   std::shared_ptr<dedupe::Dedupe> stage_;
+  std::unique_ptr<sim::SimScheduler> scheduler_;
   std::unique_ptr<deliver::Engine> engine_;
 };
 

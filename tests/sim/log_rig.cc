@@ -18,7 +18,8 @@ std::unique_ptr<log::Batch> BatchOf(const std::vector<std::string>& payloads, Un
     fields.event_time_us = now - 1'000;
     fields.source = 1;
     fields.type = log::EventType::kTrack;
-    fields.key = "key-of-" + payload.substr(0, 4);
+    const std::string key = "key-of-" + payload.substr(0, 4);
+    fields.key = key;
     fields.name = "Order Completed";
     const std::string message_id = "id-" + payload.substr(0, 40);
     fields.message_id = message_id;
