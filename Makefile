@@ -4,10 +4,9 @@
 # make bench   measures (bench/README.md); results go to bench/RESULTS.md
 # make check   what a careful person runs before a commit: format, lint, includes, sanitizers
 # make format  formats the sources in place
-# make package builds the Debian package's file tree into build/package
 #
 # Thin on purpose: packages stand in tools/packages.txt, targets in CMake, the rest in tools/.
-.PHONY: run test build bench check format clean package asan tsan
+.PHONY: run test build bench check format clean asan tsan
 .DEFAULT_GOAL := build
 JOBS ?= $(shell nproc)
 
@@ -49,9 +48,6 @@ bench:
 format:
 	@tools/setup.sh check
 	@git ls-files 'src/*.cc' 'src/*.h' 'tests/*.cc' 'tests/*.h' 'bench/*.cc' | xargs clang-format -i
-
-package: build
-	@tools/package.sh
 
 clean:
 	@rm -rf build build-asan build-tsan
