@@ -1,12 +1,12 @@
 """A disk that is too slow: refusals come at once, memory stays, nothing acknowledged is lost."""
 import json
 import pathlib
-import subprocess
 import threading
 import time
 
 import pytest
 from blackbox import Tributary, wait_until
+from preload import sync_fault
 
 SLOW_SYNC_S = 1.0
 CLIENTS = 48
@@ -15,33 +15,7 @@ BATCH_EVENTS = 12
 
 @pytest.fixture(scope="module")
 def slow_sync(tmp_path_factory):
-    """A preload library: fdatasync of a log segment takes a second while the file FLAG exists."""
-    directory = tmp_path_factory.mktemp("preload")
-    source = directory / "slow.c"
-    source.write_text(r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-int fdatasync(int fd) {
-  static int (*real)(int);
-  if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-  char link[64], path[512];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t n = readlink(link, path, sizeof path - 1);
-  const char* flag = getenv("SLOW_FLAG");
-  if (n > 0 && flag && access(flag, F_OK) == 0) {
-    path[n] = 0;
-    if (strstr(path, "/log/") && strstr(path, ".seg")) usleep(1000000);
-  }
-  return real(fd);
-}
-""")
-    library = directory / "slow.so"
-    subprocess.run(["g++", "-x", "c", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
-    return library
+    return sync_fault(tmp_path_factory.mktemp("preload"), f"usleep({int(SLOW_SYNC_S * 1e6)});")
 
 
 def resident_mib(server):
@@ -61,7 +35,7 @@ def test_a_slow_disk_refuses_at_once_and_keeps_what_it_took(tmp_path, slow_sync)
     flag = tmp_path / "flag"
     config = "log: {queue_size: 4MiB}\nretention: {age: 1d}\n"
     with Tributary(data_dir=tmp_path / "data", config=config,
-                   env={"LD_PRELOAD": str(slow_sync), "SLOW_FLAG": str(flag)}) as server:
+                   env={"LD_PRELOAD": str(slow_sync), "FAULT_FLAG": str(flag)}) as server:
         assert server.track({"userId": "u", "event": "Warm", "messageId": "warm"}).status == 200
         flag.touch()
         lock, taken, refused_after, odd = threading.Lock(), [], [], []

@@ -9,6 +9,7 @@ import time
 
 import pytest
 from blackbox import ALLOW_LOOPBACK, BINARY, Receiver, Tributary, wait_until
+from preload import sync_fault
 
 pytestmark = pytest.mark.skipif(not pathlib.Path(BINARY).exists(), reason="no binary")
 
@@ -25,48 +26,14 @@ def noise(size):
 
 @pytest.fixture(scope="session")
 def failing_sync(tmp_path_factory):
-    """A preload library: fdatasync of a log segment fails with EIO while the file FLAG exists."""
-    directory = tmp_path_factory.mktemp("preload")
-    source = directory / "fail.c"
-    source.write_text(r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-int fdatasync(int fd) {
-  static int (*real)(int);
-  if (!real) real = (int (*)(int))dlsym(RTLD_NEXT, "fdatasync");
-  char link[64], path[512];
-  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-  ssize_t n = readlink(link, path, sizeof path - 1);
-  const char* flag = getenv("FAIL_FLAG");
-  if (n > 0 && flag && access(flag, F_OK) == 0) {
-    path[n] = 0;
-    if (strstr(path, "/log/") && strstr(path, ".seg")) {
-      const char* count = getenv("FAIL_COUNT");
-      if (count) { FILE* f = fopen(count, "a"); if (f) { fputs("x", f); fclose(f); } }
-      errno = EIO;
-      return -1;
-    }
-  }
-  return real(fd);
-}
-""")
-    library = directory / "fail.so"
-    compiler = shutil.which("gcc") or shutil.which("cc") or shutil.which("g++")
-    subprocess.run([compiler, "-x", "c", "-shared", "-fPIC", "-o", library, source, "-ldl"],
-                   check=True)
-    return library
+    return sync_fault(tmp_path_factory.mktemp("preload"), "errno = EIO; return -1;")
 
 
 def test_a_failed_sync_acknowledges_nothing_and_is_final(tmp_path, failing_sync):
     flag, count = tmp_path / "flag", tmp_path / "count"
     server = Tributary(data_dir=tmp_path / "data",
-                       env={"LD_PRELOAD": str(failing_sync), "FAIL_FLAG": str(flag),
-                            "FAIL_COUNT": str(count)})
+                       env={"LD_PRELOAD": str(failing_sync), "FAULT_FLAG": str(flag),
+                            "FAULT_COUNT": str(count)})
     with server:
         for i in range(20):
             assert server.track(event(i)).status == 200

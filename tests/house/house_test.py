@@ -65,6 +65,7 @@ CALLS = re.compile(
 CALLS_STD = re.compile(
     r"std::(thread|jthread|async|this_thread::sleep_\w+|chrono::(system|steady|high_resolution)_clock"
     r"::now|random_device|getenv|rand|ofstream|ifstream|fopen|system|rename|remove)\b")
+UNFINISHED = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b")  # split, so as not to find itself
 THREADS = re.compile(r"std::(thread|jthread|async)\b")
 
 
@@ -114,7 +115,7 @@ def check_file(path, is_test):
             continue
         if len(raw) > 100 and "http" not in raw:
             problems.append(f"{where}: longer than 100 columns")
-        if re.search(r"\b(TODO|FIXME|XXX)\b", raw):
+        if UNFINISHED.search(raw):
             problems.append(f"{where}: says that something is not done")
         if is_test or folder == "os":
             continue
