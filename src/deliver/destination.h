@@ -41,10 +41,17 @@
 
 namespace tributary::deliver {
 
-// What is asked of a destination: one event, once.
+// What is asked of a destination: one event or one batch, once.
 struct Delivery {
-  const log::RecordView* record = nullptr;  // valid during the call only
-  std::string_view webhook_id;              // the same for every attempt; during the call only
+  const log::RecordView* record = nullptr;  // of a batch: its first; valid during the call only
+  // What to send: the event's JSON, or what its mapping made of it; of a batch (`batch`): a JSON
+  // array of these. During the call only.
+  std::string_view body;
+  bool mapped = false;          // body is what a mapping made
+  bool batch = false;           // also when it has one member
+  std::uint32_t members = 1;    // of a batch
+  std::string_view webhook_id;  // the same for every attempt; during the call only
+  std::string_view replay;      // of a replay's lane its id: sent as Tributary-Replay; else empty
   std::uint32_t attempt = 1;                // counted from 1
   UnixMicros now_us = 0;                    // of this attempt
 };
@@ -83,6 +90,8 @@ struct CheckContext {
 struct DestinationType {
   std::string_view name;
   std::string_view summary;
+  // Whether it can take several events in one request: only then may `batch` be more than one.
+  bool batches = false;  // `static constexpr bool kBatches = true;` in the class
   const std::vector<config::OptionSpec>& (*specs)() = nullptr;
   std::shared_ptr<void> (*copy_options)(const void* options) = nullptr;  // nullptr: the defaults
   Status (*check)(const void* options, const CheckContext& context) = nullptr;
@@ -106,6 +115,7 @@ DestinationRegistration Register(std::string_view name, std::string_view summary
   DestinationType type;
   type.name = name;
   type.summary = summary;
+  if constexpr (requires { D::kBatches; }) type.batches = D::kBatches;
   type.specs = [] -> const std::vector<config::OptionSpec>& {
     return config::OptionList<Options>::Specs();
   };

@@ -83,6 +83,7 @@ void Lane::Send(std::uint64_t token, const log::RecordView& record) {
   const std::string webhook_id = WebhookId(id_, record);
   const std::shared_ptr<Destination> destination = attempt.destination;
   destination->Deliver({.record = &record,
+                        .body = record.payload,
                         .webhook_id = webhook_id,
                         .attempt = attempt.attempt,
                         .now_us = attempt.at_us},

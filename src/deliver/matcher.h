@@ -10,15 +10,26 @@
 
 #include "base/result.h"
 #include "config/option.h"
+#include "deliver/program.h"
 #include "log/record.h"
 
 namespace tributary::deliver {
 
-// One compiled rule. Immutable, thread-safe; looks at nothing but the record's header.
+// One compiled rule. Immutable, thread-safe. A record is wanted when all three stages say so; each
+// is asked only if the one before it did, from the cheapest to the dearest.
 class Matcher {
  public:
   virtual ~Matcher() = default;
+  // By its header alone: kind, type, name, source.
   virtual bool Matches(const log::RecordFields& fields) const = 0;
+  // Natively, by its payload too: patterns, and the event's own `integrations` object.
+  virtual bool looks_inside() const { return false; }
+  virtual bool MatchesInside(const log::RecordView& record) const {
+    static_cast<void>(record);
+    return true;
+  }
+  // By a jq condition (ProgramUse::kFilter); nullptr when there is none.
+  virtual std::shared_ptr<const Program> program() const { return nullptr; }
 };
 
 // The rule fields of a destination's JSON ("events", "names", "sources", "include_historical").

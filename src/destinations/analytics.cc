@@ -15,7 +15,7 @@ class Analytics final : public deliver::HttpDestination {
       : HttpDestination(context), maker_(options, context.user_agent) {}
 
   Result<http::ClientRequest> Encode(const deliver::Delivery& delivery) const override {
-    return maker_.Make(maker_.options().url, SeedBody(*delivery.record), delivery);
+    return maker_.Make(maker_.options().url, SeedBody(delivery), delivery);
   }
 
  private:

@@ -26,9 +26,8 @@ class Cdp final : public deliver::HttpDestination {
       : HttpDestination(context), maker_(options, context.user_agent) {}
 
   Result<http::ClientRequest> Encode(const deliver::Delivery& delivery) const override {
-    const std::string_view payload = delivery.record->payload;
-    return maker_.Make(WithChannel(maker_.options().url, event::PreferredChannel(payload)),
-                       SeedBody(*delivery.record), delivery);
+    return maker_.Make(WithChannel(maker_.options().url, event::PreferredChannel(delivery.body)),
+                       SeedBody(delivery), delivery);
   }
 
  private:

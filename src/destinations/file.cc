@@ -42,7 +42,7 @@ class File final : public deliver::Destination {
                              options.path.empty() ? FileNameOf(context.name) : options.path)) {}
 
   void Deliver(const deliver::Delivery& delivery, Done done) override {
-    AddLine(delivery.record->payload);
+    AddLine(delivery.body);
     waiting_.push_back(std::move(done));
     if (std::exchange(flush_posted_, true)) return;
     // Later on the loop, so that what the lane sends in this turn goes together.

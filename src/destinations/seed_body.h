@@ -1,17 +1,18 @@
 // The body that the seed's two destination types send (collection-api.md section 11): events that
-// came by POST /track in the seed's own form, all others as the event's JSON.
+// came by POST /track in the seed's own form, all others, and what a mapping made, as it is.
 #pragma once
 
 #include <string>
 
+#include "deliver/destination.h"
 #include "event/seed_form.h"
-#include "log/record.h"
 
 namespace tributary::destinations {
 
-inline std::string SeedBody(const log::RecordView& record) {
-  if ((record.fields.flags & log::kFlagSeedForm) != 0) return event::SeedForm(record.payload);
-  return std::string(record.payload);
+inline std::string SeedBody(const deliver::Delivery& delivery) {
+  const bool seed_form = (delivery.record->fields.flags & log::kFlagSeedForm) != 0;
+  if (seed_form && !delivery.mapped) return event::SeedForm(delivery.body);
+  return std::string(delivery.body);
 }
 
 }  // namespace tributary::destinations

@@ -7,6 +7,7 @@ namespace {
 class Webhook final : public deliver::HttpDestination {
  public:
   using OptionsType = HttpOptions;
+  static constexpr bool kBatches = true;
   static Status Check(const HttpOptions& options, const deliver::CheckContext& context) {
     return CheckHttpOptions(options, context);
   }
@@ -14,7 +15,7 @@ class Webhook final : public deliver::HttpDestination {
       : HttpDestination(context), maker_(options, context.user_agent) {}
 
   Result<http::ClientRequest> Encode(const deliver::Delivery& delivery) const override {
-    return maker_.Make(maker_.options().url, std::string(delivery.record->payload), delivery);
+    return maker_.Make(maker_.options().url, std::string(delivery.body), delivery);
   }
 
  private:
