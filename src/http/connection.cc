@@ -1,6 +1,7 @@
 #include "http/connection.h"
 
 #include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/post.hpp>
 #include <cstring>
 #include <utility>
 
@@ -30,7 +31,21 @@ constexpr std::size_t kFirstGrowthBytes = 128 * 1024;
 // still holds it: an old stream must not be able to write into a later answer.
 class Connection::ResponseTarget final : public Responder::Target {
  public:
-  void Attach(Connection* connection) { connection_ = connection; }
+  void Attach(Connection* connection) {
+    connection_ = connection;
+    watcher_ = nullptr;
+    refused_ = false;
+  }
+  void Detach() {
+    if (connection_ == nullptr) return;
+    if (watcher_) asio::post(connection_->socket_.get_executor(), std::move(watcher_));
+    Attach(nullptr);
+  }
+  // All that the stream held has left.
+  void Sent() {
+    if (!std::exchange(refused_, false) || !watcher_) return;
+    asio::post(connection_->socket_.get_executor(), watcher_);
+  }
 
   void Send(Response response) override {
     if (const auto c = Take()) c->Answer(response);
@@ -46,12 +61,17 @@ class Connection::ResponseTarget final : public Responder::Target {
   }
   bool WriteStream(std::string_view bytes) override {
     const auto c = Keep();
-    return c && c->WriteStream(bytes);
+    if (!c) return false;
+    refused_ = !c->WriteStream(bytes);
+    return !refused_;
   }
   void EndStream() override {
     if (const auto c = Take()) c->EndStream();
   }
   bool gone() const override { return connection_ == nullptr; }
+  void Watch(std::function<void()> changed) override {
+    if (connection_ != nullptr) watcher_ = std::move(changed);
+  }
 
  private:
   // Shared, because what is called may close the connection.
@@ -60,10 +80,12 @@ class Connection::ResponseTarget final : public Responder::Target {
   }
   std::shared_ptr<Connection> Take() {
     auto connection = Keep();
-    connection_ = nullptr;
+    Detach();
     return connection;
   }
   Connection* connection_ = nullptr;  // null: answered, or the connection is gone
+  std::function<void()> watcher_;
+  bool refused_ = false;  // a piece was, and the watcher has not been told since
 };
 
 Connection::Connection(ConnectionHost& host, Socket socket, const asio::ip::tcp::endpoint& peer)
@@ -91,7 +113,7 @@ void Connection::Start() {
 void Connection::Close() {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
-  if (target_) target_->Attach(nullptr);
+  if (target_) target_->Detach();
   host_->buffers.Give(std::move(buffer_));
   error_code ignored;
   socket_.close(ignored);
@@ -287,7 +309,7 @@ void Connection::Dispatch() {
 
 std::shared_ptr<Connection::ResponseTarget> Connection::TakeTarget() {
   if (!target_ || target_.use_count() > 1) {
-    if (target_) target_->Attach(nullptr);
+    if (target_) target_->Detach();
     target_ = std::make_shared<ResponseTarget>();
   }
   target_->Attach(this);
@@ -336,7 +358,7 @@ void Connection::StartStream(const Response& head) {
   stream_mode_.close |= !stream_mode_.http11;
   AppendStreamHead(out_, head, stream_mode_);
   phase_ = Phase::kStreaming;
-  if (stream_mode_.head_only) {
+  if (stream_mode_.head_only || host_->draining) {
     target_->EndStream();
   } else if (!processing_) {
     Flush();
@@ -345,7 +367,8 @@ void Connection::StartStream(const Response& head) {
 }
 
 bool Connection::WriteStream(std::string_view bytes) {
-  if (unsent_bytes() + bytes.size() > host_->limits.stream_buffer_bytes_max) return false;
+  const std::size_t unsent = unsent_bytes();
+  if (unsent > 0 && unsent + bytes.size() > host_->limits.stream_buffer_bytes_max) return false;
   AppendChunk(out_, bytes, stream_mode_);
   if (!processing_) Flush();
   return phase_ == Phase::kStreaming;
@@ -385,6 +408,7 @@ void Connection::Flush() {
   out_sent_ = 0;
   out_.clear();
   if (out_.capacity() > kKeptOutputBytes) std::string().swap(out_);
+  if (phase_ == Phase::kStreaming) target_->Sent();
   if (phase_ == Phase::kEnding) Linger();
 }
 

@@ -30,12 +30,20 @@ class Responder {
     // the process's use of it (static or owned by the source).
     virtual void SendRaw(std::string_view bytes) = 0;
     virtual void Dropped() = 0;
-    // Server-sent events and other endless bodies: headers now, pieces later. False from Write
-    // means that the reader is too slow (its buffer is full) or gone.
+    // Server-sent events and other endless bodies: headers now, pieces later (chunked; HTTP/1.0
+    // clients get them bare, ended by the close; HEAD gets none). A piece is taken whole or not at
+    // all: false from Write means that the reader is too slow (what waits and the piece together
+    // would pass stream_buffer_bytes_max; a piece alone always fits) or gone. A reader that takes
+    // nothing for write_deadline_ns is cut off. Drain ends every stream at once.
     virtual void StartStream(Response head) = 0;
     virtual bool WriteStream(std::string_view bytes) = 0;
     virtual void EndStream() = 0;
+    // Answered, ended, or the client has left.
     virtual bool gone() const = 0;
+    // `changed` is called on the loop, never from inside a call of this object: when a stream that
+    // refused a piece has sent all that it held, and once when it is gone. One watcher; a later
+    // one takes its place.
+    virtual void Watch(std::function<void()> /*changed*/) {}
   };
   Responder() = default;
   explicit Responder(std::shared_ptr<Target> target) : target_(std::move(target)) {}
@@ -85,7 +93,7 @@ struct ServerLimits {
   MonoNanos write_deadline_ns = 30 * kNanosPerSecond;  // without progress; the connection is cut
   // Requests being read or handled hold buffers; past this, together, 503 and close.
   std::size_t buffered_bytes_max = 64 * 1024 * 1024;
-  // Unsent bytes of one stream; past it WriteStream answers false.
+  // Unsent bytes of one stream; past it WriteStream answers false, unless nothing waits.
   std::size_t stream_buffer_bytes_max = 256 * 1024;
 };
 
