@@ -12,6 +12,7 @@ Lane::Lane(LaneWorld world, LaneState state, LaneSettings settings)
     : world_(world),
       id_(state.id),
       name_(std::move(state.name)),
+      replay_(std::move(state.replay)),
       rules_(std::move(state.rules)),
       schedule_({}),
       ledger_(std::make_shared<Ledger>(LedgerWorld{.committer = world.committer,
@@ -48,6 +49,7 @@ void Lane::Start() {
   ledger_->OnCommit([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->Pump();
   });
+  if (replay_) replay_->live->replays_.push_back(weak_from_this());
   for (log::Partition p = 0; p < reading_.size(); ++p) {
     if (release_asked_[p].load() > 0) ReleaseStep(p);
   }
@@ -74,6 +76,7 @@ void Lane::Change(std::optional<NewRule> rule, LaneSettings settings, MakeChange
   breaker_ = {};  // what failed may have been mended
   ledger_->Commit(changes(from), std::move(done));
   Pump();
+  WakeReplays();
 }
 
 void Lane::SetStatus(StoredLane status, Persisted done) {
@@ -86,6 +89,7 @@ void Lane::SetStatus(StoredLane status, Persisted done) {
   if (status_.status == LaneStatus::kActive) breaker_ = {};
   ledger_->Commit(std::move(changes), std::move(done));
   Pump();
+  WakeReplays();
 }
 
 void Lane::Retire(store::Batch changes, Persisted done) {
@@ -146,7 +150,9 @@ void Lane::Drained() {
 
 std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
   const Position at{record.partition, record.offset};
-  if (at.offset < ledger_->start(at.partition)) return std::nullopt;
+  if (at.offset < ledger_->start(at.partition) || at.offset >= End(at.partition)) {
+    return std::nullopt;
+  }
   const Matcher* matcher = rules_.At(at.partition, at.offset).matcher;
   if (matcher == nullptr || !matcher->Matches(record.fields)) {
     return LanePair{.state = PairState::kFiltered};
@@ -181,7 +187,7 @@ LaneStats Lane::stats() const {
                   .p95_ms = attempts.p95_ms,
                   .breaker = BreakerStateName(breaker_state_.load(std::memory_order_relaxed))};
   for (log::Partition p = 0; p < read_.size(); ++p) {
-    const log::Offset committed = world_.log->committed(p);
+    const log::Offset committed = std::min(world_.log->committed(p), End(p));
     const log::Offset read = read_[p].load(std::memory_order_relaxed);
     if (committed > read) stats.lag += committed - read;
   }

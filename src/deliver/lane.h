@@ -24,6 +24,7 @@
 #include "deliver/engine.h"
 #include "deliver/ledger.h"
 #include "deliver/rate_limiter.h"
+#include "deliver/replay_part.h"
 #include "deliver/retry_schedule.h"
 #include "deliver/rule_history.h"
 #include "deliver/window.h"
@@ -62,6 +63,7 @@ struct LaneState {
   StoredLane status;
   RuleHistory rules;
   LedgerState ledger;
+  std::optional<ReplayPart> replay;  // nullopt: a live lane
 };
 
 // What a lane knows of one pair at this moment.
@@ -102,15 +104,19 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   // nullopt: the record forms no pair with this lane.
   std::optional<LanePair> PairAt(const log::RecordView& record) const;
 
+  // Of a replay's lane (replay_lane.cc): from now on what is left is dropped, not sent. Cancels
+  // what is in flight. `changes` go into the same batch as the rows that go.
+  void CancelReplay(store::Batch changes, Persisted done);
+
   LaneId id() const { return id_; }
+  // Whose webhook ids its deliveries carry: of a live lane, its own id.
+  DestinationId destination() const { return replay_ ? replay_->destination : id_; }
 
   // ---- Any thread ----
   LaneStats stats() const;
   StoredLane status() const;
   std::string name() const override { return name_; }
-  log::Offset synced_cursor(log::Partition partition) const override {
-    return ledger_->synced_cursor(partition);
-  }
+  log::Offset synced_cursor(log::Partition partition) const override;
   void ReleaseBelow(log::Partition partition, log::Offset end) override;
 
  private:
@@ -170,6 +176,12 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void ReleaseWindow(const Window& window, log::Offset end);
   void FinishRelease(log::Partition partition);
 
+  // replay_lane.cc
+  log::Offset End(log::Partition partition) const;
+  bool MayRun() const;
+  void MaybeFinished();
+  void WakeReplays();
+
   void ReplaceSettings(LaneSettings settings);
   void CancelInFlight();
   void MaybeDrained();
@@ -178,6 +190,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   const LaneWorld world_;
   const LaneId id_;
   const std::string name_;
+  std::optional<ReplayPart> replay_;
+  std::vector<std::weak_ptr<Lane>> replays_;  // of a live lane: those that wait when it does
   RuleHistory rules_;
   LaneSettings settings_;
   RetrySchedule schedule_;

@@ -80,11 +80,12 @@ std::uint64_t Lane::BeginAttempt(Position at, std::uint32_t attempt, bool row, M
 
 void Lane::Send(std::uint64_t token, const log::RecordView& record) {
   const InFlight& attempt = in_flight_.at(token);
-  const std::string webhook_id = WebhookId(id_, record);
+  const std::string webhook_id = WebhookId(destination(), record);
   const std::shared_ptr<Destination> destination = attempt.destination;
   destination->Deliver({.record = &record,
                         .body = record.payload,
                         .webhook_id = webhook_id,
+                        .replay = replay_ ? std::string_view(replay_->id) : std::string_view(),
                         .attempt = attempt.attempt,
                         .now_us = attempt.at_us},
                        [weak = weak_from_this(), token](Outcome outcome) {
@@ -156,10 +157,13 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
   ledger_->SettleDead(at,
                       {.at_us = world_.clock->Now(), .attempts = attempt.attempt, .reason = reason},
                       attempt.row);
-  if (outcome.verdict == Verdict::kDisable && status_.status == LaneStatus::kActive) {
-    LogWarn("destination_disabled", {{"destination", name_}, {"reason", reason}});
-    SetStatus({.status = LaneStatus::kDisabled, .at_us = world_.clock->Now(), .reason = reason},
-              [](const Status&) {});
+  // What a replay is told counts for its destination.
+  Lane& live = replay_ ? *replay_->live : *this;
+  if (outcome.verdict == Verdict::kDisable && live.status_.status == LaneStatus::kActive) {
+    LogWarn("destination_disabled", {{"destination", live.name_}, {"reason", reason}});
+    live.SetStatus(
+        {.status = LaneStatus::kDisabled, .at_us = world_.clock->Now(), .reason = reason},
+        [](const Status&) {});
   }
 }
 

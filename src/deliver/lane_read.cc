@@ -16,11 +16,11 @@ constexpr MonoNanos kReadAgainAfter = kNanosPerSecond;
 
 bool Lane::Running() const {
   // status_ is written on this thread only, so it may be read here without the lock.
-  return started_ && !stopped_ && settings_.enabled && status_.status == LaneStatus::kActive &&
-         !ledger_->failed();
+  return started_ && !stopped_ && MayRun() && !ledger_->failed();
 }
 
 void Lane::Pump() {
+  MaybeFinished();
   if (!Running()) return;
   const MonoNanos now = world_.loop->Now();
   SendDue(now);
@@ -59,7 +59,7 @@ void Lane::ReadAll(MonoNanos now) {
 
 // True when a window was passed and there may be another.
 bool Lane::ReadPartition(log::Partition partition, std::size_t& budget, MonoNanos now) {
-  if (budget == 0) return false;
+  if (budget == 0 || reading_[partition].next >= End(partition)) return false;
   const auto window = world_.windows->Get(partition, reading_[partition].next);
   if (!window) {
     LogWarn("lane_cannot_read", {{"destination", name_}, {"error", window.error().ToString()}});
@@ -79,6 +79,8 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
   const log::Partition p = window.partition();
   Reading& reading = reading_[p];
   const Progress& progress = ledger_->progress(p);
+  const log::Offset end = std::min(window.end(), End(p));
+  const bool dropping = replay_ && replay_->cancelled;
   RuleHistory::InForce rule = rules_.At(p, reading.next);
   Run run{.first = reading.next, .counts = {}};
   bool room = true;
@@ -88,6 +90,7 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
       break;
     }
     const log::Offset offset = record.offset;
+    if (offset >= end) break;
     if (offset < reading.known && progress.Settled(offset)) {
       ledger_->SettleRun(p, run.first, offset, std::exchange(run.counts, {}));
       run.first = reading.next = offset + 1;
@@ -97,6 +100,8 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
     if (!window.IsDuplicate(offset)) {
       if (rule.matcher == nullptr || !rule.matcher->Matches(record.fields)) {
         if (record.fields.kind == log::Kind::kEvent) ++run.counts.filtered;
+      } else if (dropping) {
+        ++run.counts.dropped;
       } else if (instant_) {
         ++run.counts.delivered;
       } else {
@@ -112,7 +117,7 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
     reading.next = offset + 1;
     --budget;
   }
-  if (room) reading.next = window.end();
+  if (room) reading.next = end;
   ledger_->SettleRun(p, run.first, reading.next, run.counts);
   return room;
 }

@@ -58,6 +58,7 @@ void Lane::ReleaseOn(log::Partition partition) {
 void Lane::ReleaseWindow(const Window& window, log::Offset end) {
   const log::Partition p = window.partition();
   Reading& reading = reading_[p];
+  end = std::min(end, End(p));
   Run run{.first = reading.next, .counts = {}};
   for (const log::RecordView& record : window.From(reading.released)) {
     if (record.offset >= end) break;

@@ -105,6 +105,19 @@ void Ledger::DropRow(Position at) {
   MarkDirty();
 }
 
+void Ledger::DropRows() {
+  for (log::Partition p = 0; p < partitions_.size(); ++p) {
+    PartitionState& partition = Touch(p);
+    for (auto at = rows_.LowestFrom({p, 0}); at; at = rows_.LowestFrom({p, *at + 1})) {
+      ++partition.counts.dropped;
+      Delete(keys::Waiting(lane_, {p, *at}));
+      if (*at < partition.releasing) Delete(keys::KeptBody(lane_, {p, *at}));
+    }
+  }
+  rows_ = {};
+  MarkDirty();
+}
+
 void Ledger::AddAttempt(Position at, const StoredAttempt& attempt) {
   const auto slot = static_cast<std::uint8_t>((attempt.number - 1) % kAttemptsKept);
   Put(keys::Attempt(lane_, at, slot), EncodeAttempt(attempt));

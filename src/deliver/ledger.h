@@ -70,6 +70,8 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   // Bodies of rows below `end` are about to be kept; after SetReleased() they are.
   void BeginRelease(log::Partition partition, log::Offset end);
   void SetReleased(log::Partition partition, log::Offset end);
+  // Waiting rows go, counted as dropped (a replay is cancelled).
+  void DropRows();
   // The lane ends: rows go, waiting ones are counted as dropped; `ends` is where it ended.
   void Retire(const std::vector<log::Offset>& ends, const std::vector<std::uint64_t>& unanswered);
 

@@ -59,11 +59,12 @@ http::ClientRequest RequestMaker::Make(std::string url, std::string body,
   http::ClientRequest request;
   request.method = MethodText(options_.method);
   request.url = std::move(url);
-  request.headers.reserve(options_.headers.size() + 5);
+  request.headers.reserve(options_.headers.size() + 6);
   request.headers.emplace_back("Content-Type", "application/json");
   request.headers.emplace_back("User-Agent", user_agent_);
   deliver::AddWebhookHeaders(delivery.webhook_id, delivery.now_us, body, signer_.get(),
                              request.headers);
+  if (!delivery.replay.empty()) request.headers.emplace_back("Tributary-Replay", delivery.replay);
   for (const auto& [name, value] : options_.headers) {
     request.headers.emplace_back(name, value.Reveal());
   }

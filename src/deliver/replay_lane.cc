@@ -1,0 +1,56 @@
+// What a lane does differently when it is a replay's (replay_part.h).
+#include <algorithm>
+
+#include "deliver/lane.h"
+
+namespace tributary::deliver {
+
+log::Offset Lane::End(log::Partition partition) const {
+  return replay_ ? replay_->ends[partition] : ~log::Offset{0};
+}
+
+// A replay that came to its end holds nothing of the log but what its rows need.
+log::Offset Lane::synced_cursor(log::Partition partition) const {
+  const log::Offset cursor = ledger_->synced_cursor(partition);
+  return cursor >= End(partition) ? ~log::Offset{0} : cursor;
+}
+
+bool Lane::MayRun() const {
+  if (replay_ && replay_->cancelled) return true;  // dropping needs no receiver
+  if (!settings_.enabled || status_.status != LaneStatus::kActive) return false;
+  return !replay_ || replay_->live->status_.status == LaneStatus::kActive;
+}
+
+void Lane::MaybeFinished() {
+  if (!replay_ || !replay_->finished || !started_ || stopped_) return;
+  if (!in_flight_.empty() || ledger_->rows().size() > 0 || !ledger_->idle()) return;
+  for (log::Partition p = 0; p < reading_.size(); ++p) {
+    if (ledger_->progress(p).cursor() < End(p)) return;
+  }
+  // Not from inside this call: who is told may let go of this lane.
+  world_.loop->Post(std::exchange(replay_->finished, nullptr));
+}
+
+void Lane::WakeReplays() {
+  std::erase_if(replays_, [](const auto& weak) { return weak.expired(); });
+  for (const auto& weak : std::vector(replays_)) {
+    if (const auto replay = weak.lock()) replay->Pump();
+  }
+}
+
+void Lane::CancelReplay(store::Batch changes, Persisted done) {
+  replay_->cancelled = true;
+  for (const auto& [token, attempt] : in_flight_) {
+    const Position at = attempt.at;
+    if (!attempt.row) ledger_->SettleRun(at.partition, at.offset, at.offset + 1, {.dropped = 1});
+  }
+  CancelInFlight();
+  // Its requests go with it; perhaps it is in the middle of a call.
+  world_.loop->Post([old = std::move(settings_.destination)] {});
+  settings_.destination = nullptr;
+  ledger_->DropRows();
+  ledger_->Commit(std::move(changes), std::move(done));
+  Pump();
+}
+
+}  // namespace tributary::deliver
