@@ -2,9 +2,7 @@
 
 #include <simdjson.h>
 
-#include "base/check.h"
 #include "event/json_grammar.h"
-#include "event/json_text.h"
 
 namespace tributary::event {
 namespace {
@@ -67,7 +65,7 @@ Result<JsonValue> JsonDocument::Parse(std::string_view text) {
   text_ = text;
   std::vector<std::size_t> lone_surrogates;
   const GrammarInput input{text, starts_, tokens_, closes_.get()};
-  if (const auto fault = CheckGrammar(input, lone_surrogates)) {
+  if (const auto fault = CheckGrammar(input, lone_surrogates, first_backslash_)) {
     return Fail(ErrorCode::kInvalid, "malformed JSON at byte " + std::to_string(fault->at) + ": " +
                                          std::string(fault->what));
   }
@@ -79,89 +77,6 @@ void JsonDocument::ReplaceSurrogates(const std::vector<std::size_t>& digits_at) 
   mended_.assign(text_);
   for (const std::size_t at : digits_at) mended_.replace(at, 4, "fffd");
   text_ = mended_;
-}
-
-JsonType JsonValue::type() const {
-  switch (document_->text_[document_->starts_[token_]]) {
-    case '{':
-      return JsonType::kObject;
-    case '[':
-      return JsonType::kArray;
-    case '"':
-      return JsonType::kString;
-    case 't':
-    case 'f':
-      return JsonType::kBool;
-    case 'n':
-      return JsonType::kNull;
-    default:
-      return JsonType::kNumber;
-  }
-}
-
-std::string_view JsonValue::raw() const {
-  const std::string_view text = document_->text_;
-  const std::size_t start = document_->starts_[token_];
-  if (text[start] == '{' || text[start] == '[') {
-    return text.substr(start, document_->starts_[document_->closes_[token_]] + 1 - start);
-  }
-  std::size_t end = document_->starts_[token_ + 1];
-  while (end > start && (text[end - 1] == ' ' || text[end - 1] == '\n' || text[end - 1] == '\r' ||
-                         text[end - 1] == '\t')) {
-    --end;
-  }
-  return text.substr(start, end - start);
-}
-
-std::string_view JsonValue::Text(std::string& scratch) const {
-  const std::string_view quoted = raw();
-  CHECK(quoted.size() >= 2 && quoted.front() == '"');
-  return Unescaped(quoted.substr(1, quoted.size() - 2), scratch);
-}
-
-std::uint32_t JsonValue::next() const {
-  const char c = document_->text_[document_->starts_[token_]];
-  return (c == '{' || c == '[' ? document_->closes_[token_] : token_) + 1;
-}
-
-std::string_view JsonField::raw() const {
-  const std::string_view last = value().raw();
-  const char* start = key_.document_->text_.data() + key_.document_->starts_[key_.token_];
-  return {start, static_cast<std::size_t>(last.data() + last.size() - start)};
-}
-
-JsonValue::Fields JsonValue::fields() const {
-  CHECK(is(JsonType::kObject));
-  return Fields(*this);
-}
-JsonValue::Elements JsonValue::elements() const {
-  CHECK(is(JsonType::kArray));
-  return Elements(*this);
-}
-
-// The end of an iteration is the closing token; after a value comes a comma or that token.
-JsonValue::Fields::Iterator JsonValue::Fields::begin() const {
-  return {object_.document_, object_.token_ + 1};
-}
-JsonValue::Fields::Iterator JsonValue::Fields::end() const {
-  return {object_.document_, object_.document_->closes_[object_.token_]};
-}
-JsonValue::Fields::Iterator& JsonValue::Fields::Iterator::operator++() {
-  token_ = JsonValue(document_, token_ + 2).next();
-  if (document_->text_[document_->starts_[token_]] == ',') ++token_;
-  return *this;
-}
-
-JsonValue::Elements::Iterator JsonValue::Elements::begin() const {
-  return {array_.document_, array_.token_ + 1};
-}
-JsonValue::Elements::Iterator JsonValue::Elements::end() const {
-  return {array_.document_, array_.document_->closes_[array_.token_]};
-}
-JsonValue::Elements::Iterator& JsonValue::Elements::Iterator::operator++() {
-  token_ = JsonValue(document_, token_).next();
-  if (document_->text_[document_->starts_[token_]] == ',') ++token_;
-  return *this;
 }
 
 }  // namespace tributary::event

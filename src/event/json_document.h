@@ -22,8 +22,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
 #include "base/limits.h"
 #include "base/result.h"
+#include "event/json_text.h"
 
 namespace tributary::event {
 
@@ -98,6 +100,7 @@ class JsonDocument {
   const std::uint32_t* starts_ = nullptr;  // of each token, and one more: the text's length
   std::uint32_t tokens_ = 0;
   std::unique_ptr<std::uint32_t[]> closes_;  // of each opening bracket: the token that closes it
+  std::size_t first_backslash_ = 0;          // text_.size() when there is none
   std::size_t capacity_ = 0;                 // in bytes of text
 };
 
@@ -149,5 +152,92 @@ class JsonValue::Elements {
   explicit Elements(JsonValue array) : array_(array) {}
   JsonValue array_;
 };
+
+// ---- Inline, because they run for every field of every event ----
+
+inline JsonType JsonValue::type() const {
+  switch (document_->text_[document_->starts_[token_]]) {
+    case '{':
+      return JsonType::kObject;
+    case '[':
+      return JsonType::kArray;
+    case '"':
+      return JsonType::kString;
+    case 't':
+    case 'f':
+      return JsonType::kBool;
+    case 'n':
+      return JsonType::kNull;
+    default:
+      return JsonType::kNumber;
+  }
+}
+
+inline std::string_view JsonValue::raw() const {
+  const char* const text = document_->text_.data();
+  const std::size_t start = document_->starts_[token_];
+  if (text[start] == '{' || text[start] == '[') {
+    return {text + start, document_->starts_[document_->closes_[token_]] + 1 - start};
+  }
+  std::size_t end = document_->starts_[token_ + 1];
+  while (end > start && (text[end - 1] == ' ' || text[end - 1] == '\n' || text[end - 1] == '\r' ||
+                         text[end - 1] == '\t')) {
+    --end;
+  }
+  return {text + start, end - start};
+}
+
+inline std::string_view JsonValue::Text(std::string& scratch) const {
+  const std::string_view quoted = raw();
+  CHECK(quoted.size() >= 2 && quoted.front() == '"');
+  const std::string_view inside = quoted.substr(1, quoted.size() - 2);
+  if (document_->starts_[token_ + 1] <= document_->first_backslash_) return inside;
+  return Unescaped(inside, scratch);
+}
+
+inline std::uint32_t JsonValue::next() const {
+  const char c = document_->text_[document_->starts_[token_]];
+  return (c == '{' || c == '[' ? document_->closes_[token_] : token_) + 1;
+}
+
+inline std::string_view JsonField::raw() const {
+  const std::string_view last = value().raw();
+  const char* start = key_.document_->text_.data() + key_.document_->starts_[key_.token_];
+  return {start, static_cast<std::size_t>(last.data() + last.size() - start)};
+}
+
+inline JsonValue::Fields JsonValue::fields() const {
+  CHECK(is(JsonType::kObject));
+  return Fields(*this);
+}
+inline JsonValue::Elements JsonValue::elements() const {
+  CHECK(is(JsonType::kArray));
+  return Elements(*this);
+}
+
+// The end of an iteration is the closing token; after a value comes a comma or that token.
+inline JsonValue::Fields::Iterator JsonValue::Fields::begin() const {
+  return {object_.document_, object_.token_ + 1};
+}
+inline JsonValue::Fields::Iterator JsonValue::Fields::end() const {
+  return {object_.document_, object_.document_->closes_[object_.token_]};
+}
+inline JsonValue::Fields::Iterator& JsonValue::Fields::Iterator::operator++() {
+  token_ = JsonValue(document_, token_ + 2).next();
+  if (document_->text_[document_->starts_[token_]] == ',') ++token_;
+  return *this;
+}
+
+inline JsonValue::Elements::Iterator JsonValue::Elements::begin() const {
+  return {array_.document_, array_.token_ + 1};
+}
+inline JsonValue::Elements::Iterator JsonValue::Elements::end() const {
+  return {array_.document_, array_.document_->closes_[array_.token_]};
+}
+inline JsonValue::Elements::Iterator& JsonValue::Elements::Iterator::operator++() {
+  token_ = JsonValue(document_, token_).next();
+  if (document_->text_[document_->starts_[token_]] == ',') ++token_;
+  return *this;
+}
 
 }  // namespace tributary::event

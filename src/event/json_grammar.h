@@ -24,8 +24,10 @@ struct GrammarFault {
 };
 
 // Nothing when the text is well-formed. `lone_surrogates` gets the position of the four hex digits
-// of each \u escape that is half a pair.
+// of each \u escape that is half a pair; `first_backslash` where the first one is, text.size() if
+// there is none.
 std::optional<GrammarFault> CheckGrammar(const GrammarInput& input,
-                                         std::vector<std::size_t>& lone_surrogates);
+                                         std::vector<std::size_t>& lone_surrogates,
+                                         std::size_t& first_backslash);
 
 }  // namespace tributary::event
