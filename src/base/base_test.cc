@@ -8,6 +8,26 @@
 namespace tributary {
 namespace {
 
+// Bit by bit, as the polynomial says.
+std::uint32_t PlainCrc32c(std::string_view bytes, std::uint32_t crc) {
+  crc = ~crc;
+  for (const char c : bytes) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0x82F63B78 : 0);
+  }
+  return ~crc;
+}
+
+TEST(Crc32c, EveryLengthAroundTheBlocksThatRunSideBySideIsRight) {
+  std::string bytes;
+  for (unsigned i = 0; bytes.size() < 1600; ++i) bytes += static_cast<char>(i * 2654435761U >> 24);
+  for (std::size_t size = 0; size <= bytes.size(); ++size) {
+    const std::string_view part = std::string_view(bytes).substr(0, size);
+    ASSERT_EQ(Crc32c(part), PlainCrc32c(part, 0)) << size;
+    ASSERT_EQ(Crc32c(part, 0xDEADBEEF), PlainCrc32c(part, 0xDEADBEEF)) << size;
+  }
+}
+
 TEST(Crc32c, HasTheCheckValueOfRfc3720AndChains) {
   EXPECT_EQ(Crc32c("123456789"), 0xE3069283u);
   EXPECT_EQ(Crc32c("56789", Crc32c("1234")), 0xE3069283u);
