@@ -94,6 +94,7 @@ Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revi
                       .concurrency = spec.lane.concurrency,
                       .rate_limit = spec.lane.rate_limit,
                       .schedule = spec.lane.retry.schedule,
+                      .total_ns = spec.lane.retry.total_ns,
                       .destination = spec.type->make(spec.options.get(), context)};
 }
 

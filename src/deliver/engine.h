@@ -17,7 +17,8 @@
 //
 // JSON. A destination is the object of DESIGN.md ("Outside surface") plus the options of its type.
 // Answers carry all options, and besides "id" (u32), "revision", "status": "active" | "paused" |
-// "disabled", "status_reason", "declared": true when the configuration made it. Secrets and every
+// "disabled", "status_reason", "breaker": {"state","since","error"}, "declared": true when the
+// configuration made it. Secrets and every
 // header value come back as "***"; "***" sent in PUT or PATCH keeps what was there.
 //
 // `enabled: false` matches nothing from then on (those pairs are filtered) and sends nothing;
@@ -88,6 +89,14 @@ struct EngineOptions {
   std::vector<std::string> declared;
 };
 
+// What a breaker that is not closed has to say.
+struct BreakerView {
+  std::string_view state = "closed";   // closed | open | half_open
+  std::optional<UnixMicros> since_us;  // when it left `closed`
+  std::string error;                   // of the attempt that opened it, the newest one
+  std::string ToJson() const;          // {"state","since","error"}
+};
+
 struct LaneStats {
   std::uint64_t delivered = 0;
   std::uint64_t filtered = 0;
@@ -100,7 +109,10 @@ struct LaneStats {
   double p50_ms = 0;        // of one attempt
   double p95_ms = 0;
   std::string_view breaker = "closed";  // closed | open | half_open
-  std::string ToJson() const;           // the object of `…/stats`
+  std::optional<UnixMicros> breaker_since_us;
+  std::string breaker_error;
+  std::uint64_t window = 0;    // requests that may be in flight now: `concurrency`, or fewer
+  std::string ToJson() const;  // the object of `…/stats`
 };
 
 // One (event, destination) pair. Destinations that began after the event, or were deleted, have no

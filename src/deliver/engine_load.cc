@@ -151,7 +151,12 @@ Status EngineImpl::LoadRows(DestinationId id, LaneState& state, store::Batch& re
         }
         // Bounded, so that a wall clock that jumped cannot put it off for ever.
         const std::int64_t wait = std::clamp<std::int64_t>(row.due_us - now_us, 0, longest_us);
-        state.ledger.waiting.push_back({.at = parsed->at, .row = row, .due = now + wait * 1000});
+        const std::int64_t age =
+            row.since_us == 0 ? 0 : std::clamp<std::int64_t>(now_us - row.since_us, 0, longest_us);
+        state.ledger.waiting.push_back(
+            {.at = parsed->at,
+             .row = row,
+             .times = {.due = now + wait * 1000, .since = now - age * 1000}});
         return {};
       }));
   return ScanAll(*world_.store, keys::DeadLettersOf(id),

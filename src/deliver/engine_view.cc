@@ -17,6 +17,14 @@ std::unexpected<Error> NotFound(std::string_view name) {
               "there is no destination named \"" + std::string(name) + "\"");
 }
 
+json TimeOrNull(std::optional<UnixMicros> at_us) {
+  return at_us ? json(FormatIso8601(*at_us)) : json(nullptr);
+}
+
+json TextOrNull(const std::string& text) {
+  return text.empty() ? json(nullptr) : json(text);
+}
+
 // Answers and error texts come from outside and need not be UTF-8.
 std::string Dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -53,6 +61,7 @@ std::string EngineImpl::JsonLocked(const Entry& entry) const {
   object["revision"] = entry.revision;
   object["status"] = LaneStatusName(status.status);
   object["status_reason"] = status.reason;
+  object["breaker"] = json::parse(entry.lane->breaker().ToJson());
   object["declared"] = entry.declared;
   return Dump(object);
 }
@@ -82,19 +91,25 @@ Result<LaneStats> EngineImpl::Stats(std::string_view name) const {
   return entry->lane->stats();
 }
 
+std::string BreakerView::ToJson() const {
+  return Dump({{"state", state}, {"since", TimeOrNull(since_us)}, {"error", TextOrNull(error)}});
+}
+
 std::string LaneStats::ToJson() const {
-  return json{{"delivered", delivered},
-              {"filtered", filtered},
-              {"dead_lettered", dead_lettered},
-              {"dropped", dropped},
-              {"retrying", retrying},
-              {"in_flight", in_flight},
-              {"lag", lag},
-              {"p50_ms", p50_ms},
-              {"p95_ms", p95_ms},
-              {"success_rate", success_rate},
-              {"breaker", breaker}}
-      .dump();
+  return Dump({{"delivered", delivered},
+               {"filtered", filtered},
+               {"dead_lettered", dead_lettered},
+               {"dropped", dropped},
+               {"retrying", retrying},
+               {"in_flight", in_flight},
+               {"lag", lag},
+               {"p50_ms", p50_ms},
+               {"p95_ms", p95_ms},
+               {"success_rate", success_rate},
+               {"breaker", breaker},
+               {"breaker_since", TimeOrNull(breaker_since_us)},
+               {"breaker_error", TextOrNull(breaker_error)},
+               {"window", window}});
 }
 
 std::string PairTraceJson(const PairTrace& pair) {
@@ -103,15 +118,17 @@ std::string PairTraceJson(const PairTrace& pair) {
     attempts.push_back({{"at", FormatIso8601(a.at_us)},
                         {"status", a.status},
                         {"duration_ms", a.duration_ms},
-                        {"error", a.error.empty() ? json(nullptr) : json(a.error)},
+                        {"error", TextOrNull(a.error)},
                         {"response", a.response},
                         {"revision", a.revision}});
   }
-  json object{{"id", pair.delivery_id},          {"webhook_id", pair.webhook_id},
-              {"destination", pair.destination}, {"state", PairStateName(pair.state)},
-              {"attempts", std::move(attempts)}, {"attempts_total", pair.attempts_total},
-              {"next_attempt_at", nullptr}};
-  if (pair.next_attempt_at_us) object["next_attempt_at"] = FormatIso8601(*pair.next_attempt_at_us);
+  const json object{{"id", pair.delivery_id},
+                    {"webhook_id", pair.webhook_id},
+                    {"destination", pair.destination},
+                    {"state", PairStateName(pair.state)},
+                    {"attempts", std::move(attempts)},
+                    {"attempts_total", pair.attempts_total},
+                    {"next_attempt_at", TimeOrNull(pair.next_attempt_at_us)}};
   return Dump(object);
 }
 

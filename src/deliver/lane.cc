@@ -40,6 +40,8 @@ void Lane::ReplaceSettings(LaneSettings settings) {
   settings_ = std::move(settings);
   schedule_ = RetrySchedule(settings_.schedule);
   limiter_ = RateLimiter(settings_.rate_limit);
+  window_ = ConcurrencyWindow(settings_.concurrency);
+  window_size_.store(window_.size(), std::memory_order_relaxed);
   instant_ = settings_.destination != nullptr && settings_.destination->instant() &&
              settings_.rate_limit == 0;
 }
@@ -73,7 +75,7 @@ void Lane::Change(std::optional<NewRule> rule, LaneSettings settings, MakeChange
   }
   // Attempts of the old destination that are under way hold it until they end.
   ReplaceSettings(std::move(settings));
-  breaker_ = {};  // what failed may have been mended
+  ResetBreaker();  // what failed may have been mended
   ledger_->Commit(changes(from), std::move(done));
   Pump();
   WakeReplays();
@@ -86,7 +88,7 @@ void Lane::SetStatus(StoredLane status, Persisted done) {
     const std::lock_guard lock(mutex_);
     status_ = std::move(status);
   }
-  if (status_.status == LaneStatus::kActive) breaker_ = {};
+  if (status_.status == LaneStatus::kActive) ResetBreaker();
   ledger_->Commit(std::move(changes), std::move(done));
   Pump();
   WakeReplays();
@@ -176,6 +178,7 @@ std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
 LaneStats Lane::stats() const {
   const Counts counts = ledger_->counts();
   const AttemptWindow::Summary attempts = attempts_.Read(world_.clock->Monotonic());
+  BreakerView breaker = this->breaker();
   LaneStats stats{.delivered = counts.delivered,
                   .filtered = counts.filtered,
                   .dead_lettered = counts.dead_lettered,
@@ -185,13 +188,24 @@ LaneStats Lane::stats() const {
                   .success_rate = attempts.success_rate,
                   .p50_ms = attempts.p50_ms,
                   .p95_ms = attempts.p95_ms,
-                  .breaker = BreakerStateName(breaker_state_.load(std::memory_order_relaxed))};
+                  .breaker = breaker.state,
+                  .breaker_since_us = breaker.since_us,
+                  .breaker_error = std::move(breaker.error),
+                  .window = window_size_.load(std::memory_order_relaxed)};
   for (log::Partition p = 0; p < read_.size(); ++p) {
     const log::Offset committed = std::min(world_.log->committed(p), End(p));
     const log::Offset read = read_[p].load(std::memory_order_relaxed);
     if (committed > read) stats.lag += committed - read;
   }
   return stats;
+}
+
+BreakerView Lane::breaker() const {
+  BreakerView view{.state = BreakerStateName(breaker_state_.load(std::memory_order_relaxed))};
+  const std::lock_guard lock(mutex_);
+  if (opened_us_ != 0) view.since_us = opened_us_;
+  view.error = opening_error_;
+  return view;
 }
 
 StoredLane Lane::status() const {

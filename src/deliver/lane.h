@@ -20,6 +20,7 @@
 
 #include "deliver/attempt_window.h"
 #include "deliver/breaker.h"
+#include "deliver/concurrency_window.h"
 #include "deliver/destination.h"
 #include "deliver/engine.h"
 #include "deliver/ledger.h"
@@ -54,6 +55,7 @@ struct LaneSettings {
   std::size_t concurrency = 16;
   double rate_limit = 0;
   std::vector<MonoNanos> schedule;
+  MonoNanos total_ns = 0;  // no attempt begins later than so long after the first; 0: no limit
   std::shared_ptr<Destination> destination;
 };
 
@@ -114,6 +116,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
 
   // ---- Any thread ----
   LaneStats stats() const;
+  BreakerView breaker() const;
   StoredLane status() const;
   std::string name() const override { return name_; }
   log::Offset synced_cursor(log::Partition partition) const override;
@@ -126,6 +129,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     bool row = false;  // from a waiting row
     UnixMicros at_us = 0;
     MonoNanos began_ns = 0;
+    MonoNanos since_ns = 0;  // when the pair's first attempt began
     std::uint32_t revision = 0;
     std::shared_ptr<Destination> destination;  // lives until its attempt has ended
   };
@@ -162,11 +166,17 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void SendDue(MonoNanos now);
   void SendRow(Position at, MonoNanos now);
   void SendKept(std::uint64_t token, const Result<std::optional<std::string>>& body);
-  std::uint64_t BeginAttempt(Position at, std::uint32_t attempt, bool row, MonoNanos now);
+  bool GivenUp(Position at, MonoNanos now);
+  std::uint64_t BeginAttempt(Position at, const WaitingRows::Row* row, MonoNanos now);
   void Send(std::uint64_t token, const log::RecordView& record);
   void OnOutcome(std::uint64_t token, Outcome outcome);
   void Measure(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
+  void ShowBreaker(const std::string& error);
+  void ResetBreaker();
   void SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
+  // When to try again; or the reason not to.
+  std::expected<MonoNanos, std::string> NextAttempt(const InFlight& attempt, const Outcome& outcome,
+                                                    MonoNanos now) const;
   void Remember(Position at, StoredAttempt attempt);
   void KeepIfReleased(Position at);
 
@@ -197,6 +207,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   RetrySchedule schedule_;
   RateLimiter limiter_;
   Breaker breaker_;
+  ConcurrencyWindow window_;
   bool instant_ = false;
   std::shared_ptr<Ledger> ledger_;
 
@@ -220,11 +231,14 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
 
   AttemptWindow attempts_;
   std::atomic<std::uint64_t> in_flight_count_{0};
+  std::atomic<std::uint64_t> window_size_{0};
   std::atomic<Breaker::State> breaker_state_{Breaker::State::kClosed};
   std::vector<std::atomic<log::Offset>> read_;           // reading_[p].next, for others
   std::vector<std::atomic<log::Offset>> release_asked_;  // by ReleaseBelow
   mutable std::mutex mutex_;
-  StoredLane status_;  // guarded by mutex_; written on the loop only
+  StoredLane status_;          // guarded by mutex_; written on the loop only
+  UnixMicros opened_us_ = 0;   // guarded by mutex_: since when the breaker is not closed
+  std::string opening_error_;  // guarded by mutex_: the newest error that opened it
 };
 
 }  // namespace tributary::deliver

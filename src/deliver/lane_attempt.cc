@@ -16,18 +16,31 @@ void Lane::SendDue(MonoNanos now) {
     fresh_waits = fresh_waits || reading_[p].next < world_.log->committed(p);
   }
   const std::size_t share = fresh_waits && breaker_.state() == Breaker::State::kClosed
-                                ? std::max<std::size_t>(settings_.concurrency / 2, 1)
-                                : settings_.concurrency;
+                                ? std::max<std::size_t>(window_.size() / 2, 1)
+                                : window_.size();
   while (rows_in_flight_ < share && Room(now) > 0) {
     const auto due = ledger_->rows().TakeDue(now);
     if (!due) return;
-    SendRow(*due, now);
+    if (!GivenUp(*due, now)) SendRow(*due, now);
   }
 }
 
+// A row whose turn came too late: the lane was paused, or its breaker open, for too long.
+bool Lane::GivenUp(Position at, MonoNanos now) {
+  const WaitingRows::Row& row = *ledger_->rows().Find(at);
+  if (settings_.total_ns == 0 || row.stored.attempts == 0) return false;
+  if (now - row.since <= settings_.total_ns) return false;
+  ledger_->SettleDead(at,
+                      {.at_us = world_.clock->Now(),
+                       .attempts = row.stored.attempts,
+                       .reason = "retry.total is over: gave up after " +
+                                 std::to_string(row.stored.attempts) + " attempts"},
+                      true);
+  return true;
+}
+
 void Lane::SendRow(Position at, MonoNanos now) {
-  const std::uint32_t made = ledger_->rows().Find(at)->stored.attempts;
-  const std::uint64_t token = BeginAttempt(at, made + 1, true, now);
+  const std::uint64_t token = BeginAttempt(at, ledger_->rows().Find(at), now);
   // Rendered anew from the log, so that a mended destination mends what waits.
   const auto found = world_.log->ReadOne(at.partition, at.offset);
   if (found) {
@@ -63,17 +76,19 @@ void Lane::SendKept(std::uint64_t token, const Result<std::optional<std::string>
   Pump();
 }
 
-std::uint64_t Lane::BeginAttempt(Position at, std::uint32_t attempt, bool row, MonoNanos now) {
+std::uint64_t Lane::BeginAttempt(Position at, const WaitingRows::Row* row, MonoNanos now) {
   const std::uint64_t token = next_token_++;
+  const std::uint32_t made = row == nullptr ? 0 : row->stored.attempts;
   in_flight_[token] = {.at = at,
-                       .attempt = attempt,
-                       .row = row,
+                       .attempt = made + 1,
+                       .row = row != nullptr,
                        .at_us = world_.clock->Now(),
                        .began_ns = now,
+                       .since_ns = made == 0 ? now : row->since,
                        .revision = settings_.revision,
                        .destination = settings_.destination};
   in_flight_count_.store(in_flight_.size(), std::memory_order_relaxed);
-  if (row) ++rows_in_flight_;
+  if (row != nullptr) ++rows_in_flight_;
   limiter_.Take(now);
   return token;
 }
@@ -118,11 +133,49 @@ void Lane::OnOutcome(std::uint64_t token, Outcome outcome) {
 void Lane::Measure(const InFlight& attempt, const Outcome& outcome, MonoNanos now) {
   const bool delivered = outcome.verdict == Verdict::kDelivered;
   attempts_.Record(delivered, now - attempt.began_ns, now);
+  if (delivered) {
+    window_.OnSuccess();
+  } else if (IsOverload(outcome.status)) {
+    window_.OnOverload(attempt.began_ns, now);
+  }
+  window_size_.store(window_.size(), std::memory_order_relaxed);
   if (!breaker_.Record(outcome.verdict == Verdict::kRetry, now)) return;
-  breaker_state_.store(breaker_.state(), std::memory_order_relaxed);
+  ShowBreaker(outcome.error);
   LogInfo("breaker_changed", {{"destination", name_},
                               {"state", BreakerStateName(breaker_.state())},
                               {"error", outcome.error}});
+}
+
+// The breaker's state has changed; `error` is that of the attempt that did it.
+void Lane::ShowBreaker(const std::string& error) {
+  breaker_state_.store(breaker_.state(), std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  if (breaker_.state() == Breaker::State::kClosed) {
+    opened_us_ = 0;
+    opening_error_.clear();
+    return;
+  }
+  if (opened_us_ == 0) opened_us_ = world_.clock->Now();
+  opening_error_ = error;
+}
+
+void Lane::ResetBreaker() {
+  breaker_ = {};
+  ShowBreaker({});
+}
+
+std::expected<MonoNanos, std::string> Lane::NextAttempt(const InFlight& attempt,
+                                                        const Outcome& outcome,
+                                                        MonoNanos now) const {
+  if (outcome.verdict != Verdict::kRetry) return std::unexpected(outcome.error);
+  const std::string gave_up =
+      "gave up after " + std::to_string(attempt.attempt) + " attempts: " + outcome.error;
+  const auto wait = schedule_.WaitAfter(attempt.attempt, outcome.retry_after_ns, *world_.random);
+  if (!wait) return std::unexpected(gave_up);
+  if (settings_.total_ns != 0 && now + *wait - attempt.since_ns > settings_.total_ns) {
+    return std::unexpected("retry.total leaves no time for another attempt; " + gave_up);
+  }
+  return *wait;
 }
 
 void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now) {
@@ -143,17 +196,17 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
     return;
   }
   if (!attempt.row) KeepIfReleased(at);
-  std::string reason = outcome.error;
-  if (outcome.verdict == Verdict::kRetry) {
-    const auto wait = schedule_.WaitAfter(attempt.attempt, outcome.retry_after_ns, *world_.random);
-    if (wait) {
-      ledger_->SettleWaiting(
-          at, {.due_us = world_.clock->Now() + *wait / 1000, .attempts = attempt.attempt},
-          now + *wait);
-      return;
-    }
-    reason = "gave up after " + std::to_string(attempt.attempt) + " attempts: " + reason;
+  const auto wait = NextAttempt(attempt, outcome, now);
+  if (wait) {
+    const UnixMicros now_us = world_.clock->Now();
+    ledger_->SettleWaiting(at,
+                           {.due_us = now_us + *wait / 1000,
+                            .attempts = attempt.attempt,
+                            .since_us = now_us - (now - attempt.since_ns) / 1000},
+                           {.due = now + *wait, .since = attempt.since_ns});
+    return;
   }
+  const std::string& reason = wait.error();
   ledger_->SettleDead(at,
                       {.at_us = world_.clock->Now(), .attempts = attempt.attempt, .reason = reason},
                       attempt.row);

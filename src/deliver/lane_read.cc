@@ -42,7 +42,7 @@ void Lane::PumpSoon() {
 // How many attempts may begin now.
 std::size_t Lane::Room(MonoNanos now) {
   if (ledger_->congested() || limiter_.NextAt(now) > now) return 0;
-  const std::size_t allowed = breaker_.Allows(settings_.concurrency, now);
+  const std::size_t allowed = breaker_.Allows(window_.size(), now);
   return allowed > in_flight_.size() ? allowed - in_flight_.size() : 0;
 }
 
@@ -126,13 +126,13 @@ void Lane::Take(const log::RecordView& record, MonoNanos now) {
   const Position at{record.partition, record.offset};
   const MonoNanos wait = settings_.schedule.front();
   if (wait == 0) {
-    Send(BeginAttempt(at, 1, false, now), record);
+    Send(BeginAttempt(at, nullptr, now), record);
     return;
   }
   const MonoNanos spread = schedule_.WaitAfter(0, std::nullopt, *world_.random).value_or(wait);
   KeepIfReleased(at);
   ledger_->SettleWaiting(at, {.due_us = world_.clock->Now() + spread / 1000, .attempts = 0},
-                         now + spread);
+                         {.due = now + spread});
 }
 
 // One timer for the next thing that time alone will allow. What waits for room in the window or for

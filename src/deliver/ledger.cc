@@ -25,7 +25,7 @@ Ledger::Ledger(LedgerWorld world, LaneId lane, LedgerState state)
     partition.counts = stored.counts;
   }
   for (const LedgerState::Waiting& waiting : state.waiting) {
-    rows_.Put(waiting.at, waiting.row, waiting.due);
+    rows_.Put(waiting.at, waiting.row, waiting.times);
   }
   for (const Position at : state.dead) {
     partitions_[at.partition].dead.Add(at.offset, at.offset + 1);
@@ -73,11 +73,11 @@ void Ledger::SettleDelivered(Position at, bool row) {
   MarkDirty();
 }
 
-void Ledger::SettleWaiting(Position at, StoredWaiting waiting, MonoNanos due) {
+void Ledger::SettleWaiting(Position at, const StoredWaiting& waiting, WaitingRows::Times times) {
   PartitionState& partition = Touch(at.partition);
   if (rows_.Find(at) == nullptr) Settle(at, false);
   partition.high = std::max(partition.high, at.offset + 1);
-  rows_.Put(at, waiting, due);
+  rows_.Put(at, waiting, times);
   Put(keys::Waiting(lane_, at), EncodeWaiting(waiting));
   MarkDirty();
 }

@@ -41,7 +41,7 @@ struct LedgerState {
   struct Waiting {
     Position at;
     StoredWaiting row;
-    MonoNanos due = 0;
+    WaitingRows::Times times;
   };
   std::vector<StoredCursor> cursors;  // one per partition
   std::vector<Waiting> waiting;
@@ -61,7 +61,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   // A run without rows; `add` says how many of it were delivered, filtered, dropped.
   void SettleRun(log::Partition partition, log::Offset first, log::Offset end, const Counts& add);
   void SettleDelivered(Position at, bool row);
-  void SettleWaiting(Position at, StoredWaiting waiting, MonoNanos due);
+  void SettleWaiting(Position at, const StoredWaiting& waiting, WaitingRows::Times times);
   void SettleDead(Position at, const StoredDead& dead, bool row);
   void DropRow(Position at);  // its event is gone: dropped by the rule `retention`
   void AddAttempt(Position at, const StoredAttempt& attempt);

@@ -102,6 +102,10 @@ void RetryOptions::Describe(config::OptionList<RetryOptions>& o) {
   o.Durations("schedule", &RetryOptions::schedule,
               "Wait before each attempt; the first entry is before the first attempt.",
               {.min = 1, .max = kScheduleEntriesMax});
+  o.Duration("total", &RetryOptions::total_ns,
+             "No attempt begins later than this after the first one: the event is dead-lettered "
+             "then, whatever the schedule says; 0s: no limit but the schedule.",
+             {.min = 0, .max = kScheduleEntryMax});
 }
 
 void BatchOptions::Describe(config::OptionList<BatchOptions>& o) {

@@ -18,6 +18,7 @@ namespace tributary::deliver {
 
 struct RetryOptions {
   std::vector<MonoNanos> schedule = StandardSchedule();
+  MonoNanos total_ns = 0;
   static void Describe(config::OptionList<RetryOptions>& o);
 };
 

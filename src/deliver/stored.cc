@@ -10,10 +10,11 @@ namespace tributary::deliver {
 namespace {
 
 constexpr char kVersion = 1;
+constexpr char kWaitingVersion = 2;
 
 class Writer {
  public:
-  Writer() : out_(1, kVersion) {}
+  explicit Writer(char version = kVersion) : out_(1, version) {}
   template <std::integral T>
   Writer& Number(T value) {
     AppendLe(out_, value);
@@ -37,11 +38,11 @@ class Writer {
 
 class Reader {
  public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {
-    std::uint8_t version = 0;
-    Number(version);
-    ok_ = ok_ && version == kVersion;
+  explicit Reader(std::string_view bytes, char newest = kVersion) : rest_(bytes) {
+    Number(version_);
+    ok_ = ok_ && version_ >= kVersion && version_ <= newest;
   }
+  std::uint8_t version() const { return version_; }
   template <std::integral T>
   Reader& Number(T& value) {
     if (!ok_ || rest_.size() < sizeof(T)) return Broken();
@@ -74,6 +75,7 @@ class Reader {
     return *this;
   }
   std::string_view rest_;
+  std::uint8_t version_ = 0;
   bool ok_ = true;
 };
 
@@ -110,13 +112,19 @@ Result<StoredCursor> DecodeCursor(std::string_view bytes) {
 }
 
 std::string EncodeWaiting(const StoredWaiting& v) {
-  return Writer().Number(v.due_us).Number(v.attempts).Take();
+  return Writer(kWaitingVersion)
+      .Number(v.due_us)
+      .Number(v.attempts)
+      .Number(v.since_us)
+      .Number(v.key)
+      .Take();
 }
 
 Result<StoredWaiting> DecodeWaiting(std::string_view bytes) {
   StoredWaiting v;
-  Reader reader(bytes);
+  Reader reader(bytes, kWaitingVersion);
   reader.Number(v.due_us).Number(v.attempts);
+  if (reader.version() >= 2) reader.Number(v.since_us).Number(v.key);
   return Whole(reader, v, "waiting row");
 }
 

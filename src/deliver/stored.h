@@ -1,10 +1,11 @@
 // What deliver/ keeps in the store, and the ids that others see. Integers are little-endian, texts
-// are a u16 length and bytes. Every value begins with the version byte 1; another version is
-// kCorrupt (the data directory's FORMAT file guards against real version changes).
+// are a u16 length and bytes. Every value begins with a version byte, 1 unless said otherwise;
+// another version is kCorrupt (the data directory's FORMAT file guards against real changes).
 //
 //   Cursor   1, cursor u64, start u64, released u64, delivered u64, filtered u64, dead u64,
 //            dropped u64, n u32, n × (first u64, end u64)         settled ranges above the cursor
-//   Waiting  1, due_us i64, attempts u32
+//   Waiting  2, due_us i64, attempts u32, since_us i64, key u64
+//            1, due_us i64, attempts u32                          read, no longer written
 //   Dead     1, at_us i64, attempts u32, reason text
 //   Attempt  1, at_us i64, number u32, status u16, duration_ms u32, revision u32, error text,
 //            response text
@@ -55,6 +56,8 @@ Result<StoredCursor> DecodeCursor(std::string_view bytes);
 struct StoredWaiting {
   UnixMicros due_us = 0;
   std::uint32_t attempts = 0;  // made so far
+  UnixMicros since_us = 0;     // when the first one began; 0: not known
+  std::uint64_t key = 0;       // `order: key`: hash of the key it holds; 0: none
 };
 std::string EncodeWaiting(const StoredWaiting& value);
 Result<StoredWaiting> DecodeWaiting(std::string_view bytes);

@@ -4,9 +4,9 @@
 
 namespace tributary::deliver {
 
-void WaitingRows::Put(Position at, StoredWaiting stored, MonoNanos due) {
-  rows_[at] = Row{.stored = stored};
-  due_.push_back({due, at});
+void WaitingRows::Put(Position at, const StoredWaiting& stored, Times times) {
+  rows_[at] = Row{.stored = stored, .since = times.since};
+  due_.push_back({times.due, at});
   std::ranges::push_heap(due_, std::greater<>());
 }
 

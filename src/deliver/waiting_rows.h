@@ -14,10 +14,16 @@ class WaitingRows {
  public:
   struct Row {
     StoredWaiting stored;
+    MonoNanos since = 0;  // what stored.since_us says
     bool in_flight = false;
   };
-  // Adds the row or moves it to its next due time (monotonic).
-  void Put(Position at, StoredWaiting stored, MonoNanos due);
+  // The times of a row by the monotonic clock.
+  struct Times {
+    MonoNanos due = 0;
+    MonoNanos since = 0;
+  };
+  // Adds the row or moves it to its next due time.
+  void Put(Position at, const StoredWaiting& stored, Times times);
   void Erase(Position at) { rows_.erase(at); }
   const Row* Find(Position at) const;
   // The row that is longest due at `now`; it is in flight from then on.
