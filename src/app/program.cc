@@ -93,6 +93,7 @@ Status Program::OpenDoors() {
                                     .engine = engine_.get(),
                                     .log = log_.get(),
                                     .events = event_index_.get(),
+                                    .verdicts = dedupe_.get(),
                                     .store = store_.get(),
                                     .metrics = &metrics_,
                                     .accepting = &accepting_,

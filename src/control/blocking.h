@@ -9,6 +9,8 @@
 #include <memory>
 #include <utility>
 
+#include "http/error_response.h"
+#include "http/server.h"
 #include "os/executor.h"
 
 namespace tributary::control {
@@ -39,5 +41,18 @@ class Blocking {
   os::Executor& worker_;
   std::size_t waiting_ = 0;  // the loop's thread only
 };
+
+// The JSON that `work` makes (a Result<std::string>) as the answer 200, or its error; 503 when too
+// much waits.
+template <class Work>
+void AnswerFromWorker(Blocking& blocking, http::Responder responder, Work work) {
+  auto shared = std::make_shared<http::Responder>(std::move(responder));
+  const bool taken = blocking.Run(std::move(work), [shared](Result<std::string> json) {
+    shared->Send(json ? http::Response::Json(200, *std::move(json))
+                      : http::ErrorResponse(json.error()));
+  });
+  if (taken) return;
+  shared->Send(http::ErrorResponse(Error(ErrorCode::kUnavailable, "too much is asked at once")));
+}
 
 }  // namespace tributary::control

@@ -9,9 +9,11 @@ struct ControlApi::Parts {
   explicit Parts(ControlWorld the_world)
       : world(std::move(the_world)),
         blocking(*world.loop, *world.blocking),
+        names(*world.store),
         finder(world, blocking) {}
   const ControlWorld world;
   Blocking blocking;
+  SourceNames names;
   EventFinder finder;
 };
 
@@ -27,6 +29,7 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddOpenApiHandler(parts_->world, router);
   AddDestinationHandlers(parts_->world, router);
   AddSourceHandlers(parts_->world, router);
+  AddEventListHandler(parts_->world, parts_->blocking, parts_->names, router);
   AddEventHandlers(parts_->world, parts_->finder, router);
 }
 

@@ -17,6 +17,7 @@
 #include "http/router.h"
 #include "ingest/source_directory.h"
 #include "log/log.h"
+#include "log/verdicts.h"
 #include "metrics/registry.h"
 #include "os/executor.h"
 #include "store/store.h"
@@ -29,6 +30,7 @@ struct ControlWorld {
   deliver::Engine* engine = nullptr;
   log::Log* log = nullptr;
   EventIndex* events = nullptr;
+  log::Verdicts* verdicts = nullptr;
   const store::Store* store = nullptr;
   const metrics::Registry* metrics = nullptr;
   const ingest::SourceDirectory* sources = nullptr;  // this loop's
@@ -41,6 +43,8 @@ struct ControlWorld {
 inline constexpr MonoNanos kTraceWaitMax = 10 * kNanosPerSecond;
 inline constexpr std::size_t kPageEntriesMax = 1000;
 inline constexpr std::size_t kPageEntriesDefault = 100;
+// A page of events ends after the one that passes this, however few they are.
+inline constexpr std::size_t kEventPageBytesMax = 4 * 1024 * 1024;
 
 class ControlApi {
  public:

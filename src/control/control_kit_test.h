@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -139,6 +140,37 @@ class FakeIndex final : public EventIndex {
   bool refuse = false;
 };
 
+// Everything committed is decided, unless the test says otherwise.
+class FakeVerdicts final : public log::Verdicts {
+ public:
+  explicit FakeVerdicts(const log::Log& log) : log_(log) {}
+  std::set<std::pair<log::Partition, log::Offset>> repeats;
+  std::optional<log::Offset> decided_to;
+  std::vector<Listener> listeners;
+  void Tell() {
+    for (const Listener& listener : listeners) listener();
+  }
+  log::Offset decided(log::Partition p) const override {
+    return std::min(decided_to.value_or(log_.committed(p)), log_.committed(p));
+  }
+  log::Offset synced(log::Partition p) const override { return decided(p); }
+  bool IsDuplicate(log::Partition p, log::Offset offset) const override {
+    return repeats.contains({p, offset});
+  }
+  std::vector<bool> Duplicates(log::Partition p, log::Offset first,
+                               log::Offset end) const override {
+    CHECK(end <= decided(p));
+    std::vector<bool> out(end - first);
+    for (log::Offset at = first; at < end; ++at) out[at - first] = IsDuplicate(p, at);
+    return out;
+  }
+  void RequestSync() override {}
+  void OnProgress(Listener listener) override { listeners.push_back(std::move(listener)); }
+
+ private:
+  const log::Log& log_;
+};
+
 // One answer, kept.
 class Catch final : public http::Responder::Target {
  public:
@@ -170,6 +202,7 @@ struct ControlKit {
   test::MemoryLog log;
   test::MemoryStore store;
   FakeIndex index;
+  FakeVerdicts verdicts{log};
   metrics::Registry metrics;
   ingest::SourceDirectory sources;
   std::atomic<bool> accepting{true};
@@ -186,6 +219,7 @@ struct ControlKit {
     world.engine = &engine;
     world.log = &log;
     world.events = &index;
+    world.verdicts = &verdicts;
     world.store = &store;
     world.metrics = &metrics;
     world.sources = &sources;

@@ -5,6 +5,7 @@
 #include "base/time.h"
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
+#include "control/index_wait.h"
 #include "control/query.h"
 #include "http/error_response.h"
 
@@ -49,8 +50,6 @@ struct EventFinder::Search {
   std::optional<log::SourceId> source;
   std::string message_id;
   Done done;
-  std::vector<log::Offset> durable;  // per partition, when the search began
-  MonoNanos deadline = 0;
 };
 
 void EventFinder::Find(std::optional<log::SourceId> source, std::string message_id, Done done) {
@@ -58,28 +57,10 @@ void EventFinder::Find(std::optional<log::SourceId> source, std::string message_
   search->source = source;
   search->message_id = std::move(message_id);
   search->done = std::move(done);
-  for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
-    search->durable.push_back(world_.log->committed(p));
-  }
-  search->deadline = world_.loop->Now() + kTraceWaitMax;
-  WaitFrom(std::move(search), 0);
-}
-
-// One partition after the other; mostly all of them are ready at once.
-void EventFinder::WaitFrom(std::shared_ptr<Search> search, log::Partition partition) {
-  if (partition == search->durable.size()) return LookUp(std::move(search));
-  const auto next = [this, search, partition](bool indexed) {
-    if (indexed) return WaitFrom(search, partition + 1);
-    search->done(Fail(ErrorCode::kDeadline, "the message-id index is too far behind"));
-  };
-  const Status waiting =
-      world_.events->WhenIndexed(partition, search->durable[partition], search->deadline,
-                                 [&loop = *world_.loop, next](bool indexed) {
-                                   loop.Post([next, indexed] { next(indexed); });
-                                 });
-  if (!waiting) {
-    search->done(Fail(ErrorCode::kUnavailable, "too many traces are asked for at once"));
-  }
+  WaitForDedupe(world_, Reached::kIndexed, [this, search](const Status& indexed) {
+    if (!indexed) return search->done(Fail(indexed.error()));
+    LookUp(search);
+  });
 }
 
 void EventFinder::LookUp(std::shared_ptr<Search> search) {

@@ -6,6 +6,7 @@
 
 #include "control/blocking.h"
 #include "control/control.h"
+#include "control/source_names.h"
 
 namespace tributary::control {
 
@@ -55,7 +56,6 @@ class EventFinder {
 
  private:
   struct Search;
-  void WaitFrom(std::shared_ptr<Search> search, log::Partition partition);
   void LookUp(std::shared_ptr<Search> search);
   Result<Found> ReadRecord(const Search& search) const;
   void Trace(std::shared_ptr<Search> search, Found found);
@@ -64,6 +64,8 @@ class EventFinder {
   Blocking& blocking_;
 };
 
+void AddEventListHandler(const ControlWorld& world, Blocking& blocking, SourceNames& names,
+                         http::Router& router);
 void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
 void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
 

@@ -115,6 +115,13 @@ std::string DestinationName(std::string_view name) {
 std::string AllDestinations() {
   return Builder(Prefix::kDestination).Take();
 }
+std::string AllSourceNames() {
+  return Builder(Prefix::kSourceName).Take();
+}
+std::optional<std::string_view> ParseSourceName(std::string_view key) {
+  Parser parser(Prefix::kSourceName, key);
+  return parser.ok() ? std::optional(parser.Text()) : std::nullopt;
+}
 std::string AllDestinationNames() {
   return Builder(Prefix::kDestinationName).Take();
 }

@@ -71,8 +71,10 @@ std::string Meta(std::string_view name);
 // ---- Sources --------------------------------------------------------------------------------
 std::string Source(std::uint32_t source);
 std::string SourceName(std::string_view name);
-std::string AllSources();  // prefix of every Source() key
+std::string AllSources();      // prefix of every Source() key
+std::string AllSourceNames();  // prefix of every SourceName() key: names in byte order
 std::optional<std::uint32_t> ParseSource(std::string_view key);
+std::optional<std::string_view> ParseSourceName(std::string_view key);  // view into `key`
 
 // ---- Destinations and their revisions -------------------------------------------------------
 std::string Destination(std::uint32_t destination);

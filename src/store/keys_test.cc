@@ -17,6 +17,8 @@ TEST(Keys, WhatIsBuiltIsParsedBack) {
   EXPECT_EQ(ParseSource(Source(70'000)), 70'000u);
   EXPECT_EQ(ParseDestination(Destination(7)), 7u);
   EXPECT_EQ(ParseDestinationName(DestinationName("hook")), "hook");
+  EXPECT_EQ(ParseSourceName(SourceName("web")), "web");
+  EXPECT_TRUE(SourceName("web").starts_with(AllSourceNames()));
   EXPECT_EQ(ParseRevision(Revision(7, 9))->revision, 9u);
   EXPECT_EQ(ParseLane(Lane(3)), 3u);
   EXPECT_EQ(ParseCursor(Cursor(3, 2))->partition, 2u);
