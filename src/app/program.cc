@@ -96,6 +96,7 @@ Status Program::OpenDoors() {
                                     .verdicts = dedupe_.get(),
                                     .store = store_.get(),
                                     .metrics = &metrics_,
+                                    .tails = &tails_,
                                     .accepting = &accepting_,
                                     .sync_mode = std::string(SyncModeName(settings_.sync)),
                                     .version = std::string(cli::Version())},

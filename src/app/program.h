@@ -59,6 +59,7 @@ class Program {
   config::Settings settings_;
   metrics::Registry metrics_;
   std::atomic<bool> accepting_{false};
+  std::atomic<std::size_t> tails_{0};
 
   store::DataDir data_dir_;
   std::unique_ptr<store::Store> store_;

@@ -48,6 +48,7 @@ const std::map<std::string, Scope> kTable = {
     {"GET /api/v1/sources", Scope::kRead},
     {"GET /api/v1/sources/{name}", Scope::kRead},
     {"GET /api/v1/events", Scope::kRead},
+    {"GET /api/v1/events/tail", Scope::kRead},
     {"GET /api/v1/events/{message_id}", Scope::kRead},
     {"POST /destinations", Scope::kWrite},
     {"GET /responses/{messageId}", Scope::kRead},

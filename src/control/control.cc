@@ -1,5 +1,6 @@
 #include "control/control.h"
 
+#include "control/event_tail.h"
 #include "control/handlers.h"
 #include "http/error_response.h"
 
@@ -10,10 +11,12 @@ struct ControlApi::Parts {
       : world(std::move(the_world)),
         blocking(*world.loop, *world.blocking),
         names(*world.store),
+        tails(world, blocking, names),
         finder(world, blocking) {}
   const ControlWorld world;
   Blocking blocking;
   SourceNames names;
+  EventTails tails;
   EventFinder finder;
 };
 
@@ -30,6 +33,7 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddDestinationHandlers(parts_->world, router);
   AddSourceHandlers(parts_->world, router);
   AddEventListHandler(parts_->world, parts_->blocking, parts_->names, router);
+  parts_->tails.AddRoute(router);
   AddEventHandlers(parts_->world, parts_->finder, router);
 }
 

@@ -34,6 +34,7 @@ struct ControlWorld {
   const store::Store* store = nullptr;
   const metrics::Registry* metrics = nullptr;
   const ingest::SourceDirectory* sources = nullptr;  // this loop's
+  std::atomic<std::size_t>* tails = nullptr;         // how many are open, of all loops
   const std::atomic<bool>* accepting = nullptr;      // false while starting and draining
   std::string sync_mode = "always";                  // as configured, for /readyz
   std::string version;
@@ -43,6 +44,8 @@ struct ControlWorld {
 inline constexpr MonoNanos kTraceWaitMax = 10 * kNanosPerSecond;
 inline constexpr std::size_t kPageEntriesMax = 1000;
 inline constexpr std::size_t kPageEntriesDefault = 100;
+inline constexpr std::size_t kTailsMax = 64;  // live tails open at one time, of all loops
+inline constexpr MonoNanos kTailHeartbeatNs = 15 * kNanosPerSecond;
 // A page of events ends after the one that passes this, however few they are.
 inline constexpr std::size_t kEventPageBytesMax = 4 * 1024 * 1024;
 

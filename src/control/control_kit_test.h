@@ -182,10 +182,21 @@ class Catch final : public http::Responder::Target {
   }
   void SendRaw(std::string_view) override {}
   void Dropped() override { dropped = true; }
-  void StartStream(http::Response) override {}
-  bool WriteStream(std::string_view) override { return false; }
-  void EndStream() override {}
-  bool gone() const override { return false; }
+  // A stream: its head is the response; `room` says how many more pieces it takes.
+  std::string streamed;
+  int room = 1'000'000;
+  bool ended = false;
+  std::function<void()> watcher;
+  void StartStream(http::Response head) override { response = std::move(head); }
+  bool WriteStream(std::string_view bytes) override {
+    if (ended || room == 0) return false;
+    --room;
+    streamed += bytes;
+    return true;
+  }
+  void EndStream() override { ended = true; }
+  bool gone() const override { return ended; }
+  void Watch(std::function<void()> changed) override { watcher = std::move(changed); }
 };
 
 struct Call {
@@ -206,6 +217,7 @@ struct ControlKit {
   metrics::Registry metrics;
   ingest::SourceDirectory sources;
   std::atomic<bool> accepting{true};
+  std::atomic<std::size_t> tails{0};
   http::Router router;
   std::unique_ptr<ControlApi> api;
   std::unique_ptr<Access> access;
@@ -224,6 +236,7 @@ struct ControlKit {
     world.metrics = &metrics;
     world.sources = &sources;
     world.accepting = &accepting;
+    world.tails = &tails;
     world.version = "1.2.3";
     api = std::make_unique<ControlApi>(world);
     api->AddHealthRoutes(router);

@@ -1,4 +1,7 @@
 """What came in, from outside: lists, filters and pages of events."""
+import http.client
+import json
+import socket
 import time
 
 from support.blackbox import Tributary, wait_until
@@ -85,3 +88,92 @@ def test_bad_questions_name_the_parameter():
             answer = tributary.get(f"/api/v1/events?{query}")
             assert answer.status == 400, (query, answer)
             assert answer.json()["field"] == field and answer.json()["success"] is False
+
+
+class Tail:
+    """A live tail, read as a client of server-sent events does."""
+
+    def __init__(self, tributary, query="", last_id=None):
+        self.socket = socket.create_connection((tributary.host, tributary.port), timeout=10)
+        head = f"GET /api/v1/events/tail{query} HTTP/1.1\r\nHost: localhost\r\n"
+        if last_id:
+            head += f"Last-Event-ID: {last_id}\r\n"
+        self.socket.sendall((head + "\r\n").encode())
+        self.answer = http.client.HTTPResponse(self.socket)
+        self.answer.begin()
+
+    def next(self):
+        """The next event as (id, event, data); comments are passed over. None at the end."""
+        fields = {}
+        for raw in self.answer:
+            line = raw.decode().rstrip("\n")
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif not line and "data" in fields:
+                return fields.get("id"), fields["event"], json.loads(fields["data"])
+        return None
+
+    def close(self):
+        self.answer.close()
+        self.socket.close()
+
+
+def test_a_tail_says_events_as_they_come_and_resumes(tmp_path):
+    with Tributary(data_dir=tmp_path / "data") as tributary:
+        tributary.track({"userId": "u", "event": "E", "messageId": "old"})
+        tail = Tail(tributary, "?name=E*")
+        assert tail.answer.status == 200
+        assert tail.answer.getheader("Content-Type") == "text/event-stream"
+        for name, message_id in (("E1", "a"), ("other", "b"), ("E1", "a"), ("E2", "c")):
+            tributary.track({"userId": "u", "event": name, "messageId": message_id})
+        seen = [tail.next() for _ in range(2)]
+        assert [data["message_id"] for _, _, data in seen] == ["a", "c"]
+        assert {event for _, event, _ in seen} == {"event"}
+        assert seen[0][0] == "0-1" and seen[0][2]["event"]["event"] == "E1"
+        tail.close()
+        tributary.track({"userId": "u", "event": "E3", "messageId": "while-away"})
+        tributary.kill()
+        tributary.start()
+        again = Tail(tributary, "?name=E*", last_id=seen[1][0])
+        assert again.next()[2]["message_id"] == "while-away"
+        tributary.track({"userId": "u", "event": "E4", "messageId": "live"})
+        assert again.next()[2]["message_id"] == "live"
+        again.close()
+
+
+def test_tails_end_at_sigterm_and_their_number_is_bounded():
+    with Tributary() as tributary:
+        tails = [Tail(tributary) for _ in range(64)]
+        assert {tail.answer.status for tail in tails} == {200}
+        refused = Tail(tributary)
+        assert refused.answer.status == 503
+        tails.pop().close()
+        wait_until(lambda: Tail(tributary).answer.status == 200, message="a place given back")
+        began = time.monotonic()
+        assert tributary.stop() == 0
+        assert time.monotonic() - began < 5
+        assert all(tail.next() is None for tail in tails)
+
+
+def test_a_reader_that_reads_nothing_slows_nobody():
+    with Tributary() as tributary:
+        stuck, other = Tail(tributary), Tail(tributary)
+        event = {"userId": "u", "event": "E", "properties": {"text": "x" * 20_000}}
+        before = resident(tributary)
+        for i in range(60):
+            batch = [{**event, "type": "track", "messageId": f"m{i}-{j}"} for j in range(20)]
+            assert tributary.track({"batch": batch}, path="/v1/batch").status == 200
+            for j in range(20):
+                assert other.next()[2]["message_id"] == f"m{i}-{j}"
+        # 24 MB went by the one that reads; of the other one piece and its buffer are held.
+        assert resident(tributary) - before < 64_000_000
+        stuck.close()
+        other.close()
+
+
+def resident(tributary):
+    for line in tributary.get("/metrics").body.decode().splitlines():
+        if line.startswith("tributary_resident_bytes"):
+            return float(line.split()[-1])
+    raise AssertionError("no tributary_resident_bytes")
