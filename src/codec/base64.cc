@@ -1,6 +1,7 @@
 #include "codec/base64.h"
 
 #include <array>
+#include <cstdint>
 
 namespace tributary::codec {
 namespace {
@@ -10,13 +11,13 @@ constexpr std::string_view kStandard =
 constexpr std::string_view kUrlSafe =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-using Table = std::array<signed char, 256>;
+using Table = std::array<std::int16_t, 256>;
 
 constexpr Table MakeTable(std::string_view alphabet, bool also_other) {
   Table table{};
   table.fill(-1);
   for (std::size_t i = 0; i < alphabet.size(); ++i) {
-    table[static_cast<unsigned char>(alphabet[i])] = static_cast<signed char>(i);
+    table[static_cast<unsigned char>(alphabet[i])] = static_cast<std::int16_t>(i);
   }
   if (also_other) table['-'] = 62, table['_'] = 63;
   return table;

@@ -233,7 +233,7 @@ Result<std::optional<Run::Block>> Run::Seek(const os::File& file, const Hash128&
     } else {
       high = guess;
       const bool begins_before = block.first() < id;
-      best = std::move(block);
+      best = block;
       if (begins_before) break;
       guess = looks < 2 ? high - 1 : (low + high) / 2;
     }

@@ -7,7 +7,7 @@
 
 namespace tributary::dedupe {
 
-void Window::Add(RunPtr run, const std::vector<IdEntry>* entries) {
+void Window::Add(const RunPtr& run, const std::vector<IdEntry>* entries) {
   CHECK(runs_.empty() || runs_.back()->info().end <= run->info().first);
   const bool load = entries != nullptr && !waiting();
   runs_.push_back(run);

@@ -50,7 +50,7 @@ class Window {
 
   // A run that begins where the last one ends, or later. Its entries are loaded if they are given
   // and nothing older waits to be loaded.
-  void Add(RunPtr run, const std::vector<IdEntry>* entries);
+  void Add(const RunPtr& run, const std::vector<IdEntry>* entries);
   // A run written anew: in the place of the one that began there, or, where one was missing, in
   // order among those that wait to be loaded.
   void Put(const RunPtr& run);
