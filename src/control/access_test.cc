@@ -50,6 +50,13 @@ const std::map<std::string, Scope> kTable = {
     {"GET /api/v1/events", Scope::kRead},
     {"GET /api/v1/events/tail", Scope::kRead},
     {"GET /api/v1/events/{message_id}", Scope::kRead},
+    {"GET /api/v1/replays", Scope::kRead},
+    {"POST /api/v1/replays", Scope::kWrite},
+    {"GET /api/v1/replays/{id}", Scope::kRead},
+    {"DELETE /api/v1/replays/{id}", Scope::kWrite},
+    {"POST /api/v1/replays/{id}/pause", Scope::kWrite},
+    {"POST /api/v1/replays/{id}/resume", Scope::kWrite},
+    {"POST /api/v1/replays/{id}/cancel", Scope::kWrite},
     {"POST /destinations", Scope::kWrite},
     {"GET /responses/{messageId}", Scope::kRead},
 };

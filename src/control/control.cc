@@ -34,6 +34,7 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddSourceHandlers(parts_->world, router);
   AddEventListHandler(parts_->world, parts_->blocking, parts_->names, router);
   parts_->tails.AddRoute(router);
+  AddReplayHandlers(parts_->world, router);
   AddEventHandlers(parts_->world, parts_->finder, router);
 }
 

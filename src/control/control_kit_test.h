@@ -48,6 +48,41 @@ class HandExecutor final : public os::Executor {
   TimerId last_id_ = 0;
 };
 
+class FakeReplays final : public deliver::Replays {
+ public:
+  std::vector<std::string> calls;  // "Create {…}"
+  std::optional<Error> refuse;     // what every call answers
+
+  void Create(std::string json, Done<std::string> done) override { Answer("Create " + json, done); }
+  void Pause(std::string id, Done<std::string> done) override { Answer("Pause " + id, done); }
+  void Resume(std::string id, Done<std::string> done) override { Answer("Resume " + id, done); }
+  void Cancel(std::string id, Done<std::string> done) override { Answer("Cancel " + id, done); }
+  void Delete(std::string id, Done<void> done) override {
+    calls.push_back("Delete " + id);
+    if (refuse) return done(Fail(*refuse));
+    done({});
+  }
+  Result<std::string> Get(std::string_view id) const override {
+    if (id != "rpl_1") return Fail(ErrorCode::kNotFound, "id", "there is no such replay");
+    return std::string(R"({"id":"rpl_1"})");
+  }
+  Result<Page> List(std::string_view destination, std::string_view cursor,
+                    std::size_t limit) const override {
+    if (cursor == "bad") return Fail(ErrorCode::kInvalid, "cursor", "cursor is no cursor");
+    Page page;
+    if (destination != "none") page.data.emplace_back(R"({"id":"rpl_1"})");
+    if (limit == 1) page.next_cursor = "rpl_1";
+    return page;
+  }
+
+ private:
+  void Answer(std::string call, Done<std::string>& done) {
+    calls.push_back(std::move(call));
+    if (refuse) return done(Fail(*refuse));
+    done(std::string(R"({"id":"rpl_1"})"));
+  }
+};
+
 class FakeEngine final : public deliver::Engine {
  public:
   std::vector<std::string> calls;                   // "Create {…}"
@@ -55,7 +90,10 @@ class FakeEngine final : public deliver::Engine {
   std::optional<Error> refuse;                      // what every change answers
   std::vector<deliver::PairTrace> pairs;
 
+  FakeReplays fake_replays;
+
   void Start() override {}
+  deliver::Replays& replays() override { return fake_replays; }
   deliver::Committer& committer() override {
     CheckFailed("no committer in a fake", __FILE__, __LINE__);
   }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/logging.h"
 #include "deliver/engine_impl.h"
+#include "deliver/engine_replay.h"
 
 namespace tributary::deliver {
 
@@ -41,6 +42,7 @@ EngineImpl::EngineImpl(EngineWorld world, EngineOptions options)
   for (const Loop& loop : world_.loops) {
     loops_.push_back(std::make_shared<LoopState>(loop, *world_.log, *world_.verdicts));
   }
+  replay_table_ = std::make_unique<ReplayTable>(*this);
 }
 
 EngineImpl::~EngineImpl() {
@@ -49,6 +51,7 @@ EngineImpl::~EngineImpl() {
     waker_->loops.clear();
     waker_->committer = nullptr;
   }
+  replay_table_.reset();
   for (const auto& [name, entry] : by_name_) {
     for (const std::uint64_t gauge : entry->gauges) world_.metrics->RemoveGauge(gauge);
     world_.log->RemoveHolder(entry->lane.get());
@@ -116,17 +119,28 @@ void EngineImpl::Start() {
       lane->Start();
     });
   }
+  for (const auto& replay : replay_table_->lanes()) {
+    replay.loop->loop.executor->Post([loop = replay.loop, lane = replay.lane] {
+      loop->lanes.push_back(lane);
+      lane->Start();
+    });
+  }
+}
+
+Replays& EngineImpl::replays() {
+  return *replay_table_;
 }
 
 void EngineImpl::Close(MonoNanos deadline, std::move_only_function<void()> done) {
   std::deque<Change> refused;
-  std::vector<EntryPtr> entries;
+  std::vector<std::pair<std::shared_ptr<LoopState>, std::shared_ptr<Lane>>> lanes;
   {
     const std::lock_guard lock(mutex_);
     closing_ = true;
     refused.swap(changes_);
-    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
+    for (const auto& [name, entry] : by_name_) lanes.emplace_back(entry->loop, entry->lane);
   }
+  for (const auto& replay : replay_table_->lanes()) lanes.emplace_back(replay.loop, replay.lane);
   for (Change& change : refused) {
     change(Fail(ErrorCode::kUnavailable, "delivery is shutting down"), [] {});
   }
@@ -134,15 +148,15 @@ void EngineImpl::Close(MonoNanos deadline, std::move_only_function<void()> done)
     std::atomic<std::size_t> left;
     std::move_only_function<void()> done;
   };
-  auto closing = std::make_shared<Closing>(entries.size() + 1, std::move(done));
+  auto closing = std::make_shared<Closing>(lanes.size() + 1, std::move(done));
   const auto one_less = [this, closing] {
     if (closing->left.fetch_sub(1) != 1) return;
     committer_.Close();
     closing->done();
   };
-  for (const EntryPtr& entry : entries) {
-    entry->loop->loop.executor->Post(
-        [lane = entry->lane, deadline, one_less] { lane->Drain(deadline, one_less); });
+  for (const auto& [loop, lane] : lanes) {
+    loop->loop.executor->Post(
+        [lane = lane, deadline, one_less] { lane->Drain(deadline, one_less); });
   }
   loops_.front()->loop.executor->Post(one_less);
 }

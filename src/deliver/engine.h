@@ -40,6 +40,7 @@
 #include "deliver/destination.h"
 #include "deliver/matcher.h"
 #include "deliver/outcome.h"
+#include "deliver/replays.h"
 #include "log/log.h"
 #include "log/verdicts.h"
 #include "metrics/registry.h"
@@ -172,6 +173,8 @@ class Engine {
   // `limit` is clamped to 1..1000; `cursor` empty: from the beginning.
   virtual Result<Page> List(std::string_view cursor, std::size_t limit) const = 0;
   virtual Result<LaneStats> Stats(std::string_view name) const = 0;
+
+  virtual Replays& replays() = 0;
 
   // ---- What became of a record ----
   // In byte order of the names. kNotFound when the log has no such record (any more). The record

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/logging.h"
 #include "deliver/engine_impl.h"
+#include "deliver/engine_replay.h"
 
 namespace tributary::deliver {
 
@@ -16,15 +17,9 @@ namespace keys = store::keys;
 namespace {
 
 constexpr char kVersion = 1;
-constexpr std::string_view kNextId = "next_destination_id";
 
 std::unexpected<Error> ShuttingDown() {
   return Fail(ErrorCode::kUnavailable, "delivery is shutting down");
-}
-
-std::string IdBytes(std::uint32_t id) {
-  return {static_cast<char>(id), static_cast<char>(id >> 8), static_cast<char>(id >> 16),
-          static_cast<char>(id >> 24)};
 }
 
 // Drops what only a Replace tells.
@@ -39,6 +34,11 @@ Engine::Done<Engine::Replaced> OnlyJson(Engine::Done<std::string> done) {
 }
 
 }  // namespace
+
+std::string EngineImpl::IdBytes(std::uint32_t id) {
+  return {static_cast<char>(id), static_cast<char>(id >> 8), static_cast<char>(id >> 16),
+          static_cast<char>(id >> 24)};
+}
 
 // ---- One at a time ----
 
@@ -291,14 +291,16 @@ void EngineImpl::ApplyOnLoop(EntryPtr entry, Spec spec, Answer done, Finish fini
   };
   os::Executor* loop = entry->loop->loop.executor;
   loop->Post([this, entry, rule = std::move(rule), settings = std::move(*settings),
-              changes = std::move(changes), spec, done = std::move(done),
-              finish = std::move(finish)]() mutable {
+              changes = std::move(changes), spec,
+              replays = replay_table_->PrepareChange(entry->id, spec, revision),
+              done = std::move(done), finish = std::move(finish)]() mutable {
     Lane& lane = *entry->lane;
     lane.Change(std::move(rule), std::move(settings), std::move(changes),
                 [this, entry, spec = std::move(spec), done = std::move(done),
                  finish = std::move(finish)](const Status& status) mutable {
                   Changed(entry, std::move(spec), status, std::move(done), std::move(finish));
                 });
+    replays();
   });
 }
 
@@ -390,7 +392,9 @@ void EngineImpl::DeleteNow(const std::string& name, Done<void> done, Finish fini
   batch.Delete(Family::kOwned, keys::Destination(entry->id));
   batch.Delete(Family::kOwned, keys::DestinationName(name));
   entry->loop->loop.executor->Post([this, entry, batch = std::move(batch), done = std::move(done),
+                                    replays = replay_table_->PrepareDelete(entry->id),
                                     finish = std::move(finish)]() mutable {
+    replays();
     std::erase(entry->loop->lanes, entry->lane);
     entry->lane->Retire(std::move(batch), [this, entry, done = std::move(done),
                                            finish = std::move(finish)](const Status& s) mutable {

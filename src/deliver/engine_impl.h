@@ -48,6 +48,8 @@ struct Entry {
   std::vector<std::uint64_t> gauges;
 };
 
+class ReplayTable;
+
 class EngineImpl final : public Engine {
  public:
   EngineImpl(EngineWorld world, EngineOptions options);
@@ -68,10 +70,14 @@ class EngineImpl final : public Engine {
   Result<std::string> Get(std::string_view name) const override;
   Result<Page> List(std::string_view cursor, std::size_t limit) const override;
   Result<LaneStats> Stats(std::string_view name) const override;
+  Replays& replays() override;
   void Trace(log::Partition partition, log::Offset offset,
              Done<std::vector<PairTrace>> done) override;
 
  private:
+  friend class ReplayTable;                                           // engine_replay.h
+  static constexpr std::string_view kNextId = "next_destination_id";  // lanes of replays count too
+  static std::string IdBytes(std::uint32_t id);
   using EntryPtr = std::shared_ptr<Entry>;
   using Finish = std::move_only_function<void()>;  // the change is over: the next may begin
   // Called with success on the committer thread when its turn has come, or with why it has not.
@@ -157,6 +163,7 @@ class EngineImpl final : public Engine {
   bool changing_ = false;
   bool closing_ = false;
   bool started_ = false;
+  std::unique_ptr<ReplayTable> replay_table_;
 };
 
 }  // namespace tributary::deliver

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/logging.h"
 #include "deliver/engine_impl.h"
+#include "deliver/engine_replay.h"
 
 namespace tributary::deliver {
 
@@ -47,7 +48,7 @@ Status ScanAll(const store::Store& store, const std::string& prefix,
 }  // namespace
 
 Status EngineImpl::Load() {
-  TRY_ASSIGN(const auto next, world_.store->Get(Family::kOwned, keys::Meta("next_destination_id")));
+  TRY_ASSIGN(const auto next, world_.store->Get(Family::kOwned, keys::Meta(kNextId)));
   if (next && next->size() == 4) next_id_ = LoadLe<std::uint32_t>(next->data());
   TRY(ScanAll(*world_.store, keys::AllDestinations(),
               [&](std::string_view key, std::string_view value) -> Status {
@@ -57,7 +58,8 @@ Status EngineImpl::Load() {
               }));
   TRY(LoadTombstones());
   for (const std::string& declared : options_.declared) TRY(ApplyDeclared(declared));
-  return PauseUnlisted();
+  TRY(PauseUnlisted());
+  return replay_table_->Load();
 }
 
 Status EngineImpl::LoadDestination(DestinationId id, std::string_view value) {

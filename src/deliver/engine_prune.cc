@@ -3,6 +3,7 @@
 // theirs.
 #include "base/logging.h"
 #include "deliver/engine_impl.h"
+#include "deliver/engine_replay.h"
 
 namespace tributary::deliver {
 
@@ -31,14 +32,15 @@ void EngineImpl::PruneLater() {
 
 // On the blocking executor, so that no outcome waits for it.
 void EngineImpl::Prune() {
-  std::vector<EntryPtr> entries;
+  std::vector<LaneId> lanes;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : by_name_) entries.push_back(entry);
+    for (const auto& [name, entry] : by_name_) lanes.push_back(entry->id);
   }
-  for (const EntryPtr& entry : entries) {
+  for (const auto& replay : replay_table_->lanes()) lanes.push_back(replay.id);
+  for (const LaneId lane : lanes) {
     for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
-      const Status pruned = PruneLane(entry->id, p, world_.log->first(p));
+      const Status pruned = PruneLane(lane, p, world_.log->first(p));
       if (!pruned) LogWarn("attempts_not_pruned", {{"error", pruned.error().ToString()}});
     }
   }

@@ -212,6 +212,7 @@ struct Seen {
   std::string destination;
   Position at;
   std::string webhook_id;
+  std::string replay;  // its id; empty: live
   std::uint32_t attempt = 0;
   MonoNanos when = 0;
   bool accepted = false;  // by the receiver; its answer may still be under way
@@ -263,6 +264,7 @@ class SimDestination final : public Destination {
         {.destination = name_,
          .at = {delivery.record->partition, delivery.record->offset},
          .webhook_id = std::string(delivery.webhook_id),
+         .replay = std::string(delivery.replay),
          .attempt = delivery.attempt,
          .when = loop_->Now(),
          .accepted = !answer.never && answer.outcome.verdict == Verdict::kDelivered});
@@ -452,6 +454,27 @@ class DeliverWorld {
     }
     return {.destination = "(no pair)"};
   }
+  // ---- Replays ----
+  nlohmann::json Replay(nlohmann::json object) {
+    const auto made = Answered<std::string>(
+        [&](auto done) { engine->replays().Create(object.dump(), std::move(done)); });
+    EXPECT_TRUE(made.has_value()) << made.error().ToString();
+    return made ? nlohmann::json::parse(*made) : nlohmann::json::object();
+  }
+  nlohmann::json ShowReplay(const std::string& id) const {
+    const auto shown = engine->replays().Get(id);
+    EXPECT_TRUE(shown.has_value()) << id;
+    return shown ? nlohmann::json::parse(*shown) : nlohmann::json::object();
+  }
+  bool ReplayEnds(const std::string& id) {
+    return sim.RunUntil([&] { return !ShowReplay(id)["finished_at"].is_null(); });
+  }
+  std::size_t Replayed(const std::string& id) const {
+    std::size_t n = 0;
+    for (const Seen& s : receivers.seen) n += s.accepted && s.replay == id ? 1 : 0;
+    return n;
+  }
+
   // How often a pair's request was accepted.
   std::size_t Times(const std::string& name, Position at) const {
     std::size_t n = 0;

@@ -269,6 +269,16 @@ std::string DeliveryBatchesOf(std::uint32_t lane) {
   return OfLane(Prefix::kDeliveryBatch, lane);
 }
 
+std::string Replay(std::uint32_t lane) {
+  return OfLane(Prefix::kReplay, lane);
+}
+std::string AllReplays() {
+  return Builder(Prefix::kReplay).Take();
+}
+std::optional<std::uint32_t> ParseReplay(std::string_view key) {
+  return ParseId(Prefix::kReplay, key);
+}
+
 std::string Audit(UnixMicros at_us, std::uint32_t sequence) {
   return Builder(Prefix::kAudit).Time(at_us).U32(sequence).Take();
 }

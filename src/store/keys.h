@@ -51,6 +51,7 @@ enum class Prefix : char {
                          // retention passed it (only for waiting rows and dead letters)
   kAttempt = 'T',  // lane u32, partition u32, offset u64, number % 256 u8 → one attempt that
                    // failed, or ended a pair that had failed before
+  kReplay = 'Y',         // lane u32 → the replay whose lane it is (deliver/replay_record.h)
   kDeliveryBatch = 'G',  // lane u32, hash of members u64 → composition, stored before first sent
 
   // kDerived: written by the process runner only.
@@ -162,6 +163,11 @@ std::string AttemptsAt(std::uint32_t lane, Position at);
 std::optional<LaneKey> ParseAttempt(std::string_view key);
 std::string DeliveryBatch(std::uint32_t lane, std::uint64_t members_hash);
 std::string DeliveryBatchesOf(std::uint32_t lane);
+
+// Replays, in the order made: a replay's number is its lane's.
+std::string Replay(std::uint32_t lane);
+std::string AllReplays();
+std::optional<std::uint32_t> ParseReplay(std::string_view key);
 
 // ---- Audit ----------------------------------------------------------------------------------
 // In the order written: time, then a sequence number that tells two of the same microsecond apart.

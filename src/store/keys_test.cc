@@ -34,6 +34,7 @@ TEST(Keys, WhatIsBuiltIsParsedBack) {
   ASSERT_TRUE(follower);
   EXPECT_EQ(follower->key_hash, 0xfeedULL);
   EXPECT_EQ(ParseAudit(Audit(77, 5))->sequence, 5u);
+  EXPECT_EQ(ParseReplay(Replay(8)), 8u);
 }
 
 TEST(Keys, AnotherPrefixOrLengthIsNotParsed) {
@@ -41,6 +42,7 @@ TEST(Keys, AnotherPrefixOrLengthIsNotParsed) {
   EXPECT_FALSE(ParseSource(Source(7) + "x"));
   EXPECT_FALSE(ParseSource(Source(7).substr(0, 3)));
   EXPECT_FALSE(ParseSource(""));
+  EXPECT_FALSE(ParseReplay(Lane(8)));
   EXPECT_FALSE(ParseLaneKey(Prefix::kDeadLetter, Waiting(1, {0, 0})));
 }
 
