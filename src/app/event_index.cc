@@ -18,12 +18,26 @@ Result<std::optional<control::EventPlace>> DedupeEventIndex::FindOf(
   return place;
 }
 
+// A name that was given anew has the events of all its bearers.
+std::vector<log::SourceId> DedupeEventIndex::IdsOf(std::optional<log::SourceId> source) const {
+  const auto snapshot = sources_.current();
+  if (source) {
+    const ingest::SourceSpec* const spec = snapshot->FindById(*source);
+    if (spec != nullptr) return snapshot->IdsOfName(spec->name);
+    return {*source};
+  }
+  std::vector<log::SourceId> ids;
+  for (const auto* list : {&snapshot->all(), &snapshot->deleted()}) {
+    for (const ingest::SourceSpec& spec : *list) ids.push_back(spec.id);
+  }
+  return ids;
+}
+
 Result<control::EventPlace> DedupeEventIndex::Find(std::optional<log::SourceId> source,
                                                    std::string_view message_id) {
   std::optional<control::EventPlace> newest;
-  for (const ingest::SourceSpec& spec : sources_->all()) {
-    if (source && spec.id != *source) continue;
-    TRY_ASSIGN(const auto found, FindOf(spec.id, message_id));
+  for (const log::SourceId id : IdsOf(source)) {
+    TRY_ASSIGN(const auto found, FindOf(id, message_id));
     if (found && (!newest || found->offset > newest->offset)) newest = found;
   }
   if (!newest) return Fail(ErrorCode::kNotFound, "no event has this message id");

@@ -1,18 +1,19 @@
-// The dedupe index, as the control API asks it: by name of the source or by none.
+// The dedupe index, as the control API asks it: by name of the source or by none. Sources that were
+// deleted are asked too, as long as their names are remembered: their events are still there.
 #pragma once
 
 #include <memory>
 
 #include "control/event_index.h"
+#include "control/source_registry.h"
 #include "dedupe/dedupe.h"
-#include "ingest/source_directory.h"
 
 namespace tributary::app {
 
 class DedupeEventIndex final : public control::EventIndex {
  public:
-  DedupeEventIndex(dedupe::Dedupe& dedupe, std::shared_ptr<const ingest::SourceSnapshot> sources)
-      : dedupe_(dedupe), sources_(std::move(sources)) {}
+  DedupeEventIndex(dedupe::Dedupe& dedupe, const control::SourceRegistry& sources)
+      : dedupe_(dedupe), sources_(sources) {}
   Result<control::EventPlace> Find(std::optional<log::SourceId> source,
                                    std::string_view message_id) override;
   Status WhenIndexed(log::Partition partition, log::Offset offset, MonoNanos deadline_ns,
@@ -22,11 +23,12 @@ class DedupeEventIndex final : public control::EventIndex {
   std::string failure() const override { return dedupe_.failure(); }
 
  private:
+  std::vector<log::SourceId> IdsOf(std::optional<log::SourceId> source) const;
   Result<std::optional<control::EventPlace>> FindOf(log::SourceId source,
                                                     std::string_view message_id) const;
 
   dedupe::Dedupe& dedupe_;
-  const std::shared_ptr<const ingest::SourceSnapshot> sources_;
+  const control::SourceRegistry& sources_;
 };
 
 }  // namespace tributary::app

@@ -25,7 +25,7 @@ HttpDoor::HttpDoor(const DoorWorld& world)
     : world_(world),
       intake_(loop_, *world.log, *world.metrics),
       api_(ForLoop(world.control, loop_, directory_)) {
-  directory_.Set(world.sources);
+  world.control.registry->Subscribe(loop_, directory_);
   const ingest::SourceContext context{.intake = &intake_,
                                       .directory = &directory_,
                                       .clock = &os::SystemClock(),

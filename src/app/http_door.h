@@ -19,7 +19,6 @@ namespace tributary::app {
 struct DoorWorld {
   log::Log* log = nullptr;
   metrics::Registry* metrics = nullptr;
-  std::shared_ptr<const ingest::SourceSnapshot> sources;
   control::ControlWorld control;  // without the loop and its directory
   const control::Access* access = nullptr;
   const config::Settings* settings = nullptr;

@@ -2,7 +2,6 @@
 
 #include <future>
 
-#include "app/source_ids.h"
 #include "app/translate.h"
 #include "base/logging.h"
 #include "cli/command.h"
@@ -44,7 +43,10 @@ Status Program::OpenData() {
                                             .clock = &os::SystemClock(),
                                             .random = &os::SystemRandom()},
                                            LogOptionsOf(settings_)));
-  TRY_ASSIGN(sources_, AssignSourceIds(*store_, settings_));
+  TRY_ASSIGN(sources_, control::SourceRegistry::Open({.store = store_.get(),
+                                                      .clock = &os::SystemClock(),
+                                                      .random = &os::SystemRandom()},
+                                                     settings_.sources));
   return {};
 }
 
@@ -55,18 +57,14 @@ Status Program::OpenStages() {
                                             .log = log_.get(),
                                             .registry = &metrics_},
                                            DedupeOptionsOf(settings_)));
-  event_index_ = std::make_unique<DedupeEventIndex>(*dedupe_, sources_);
+  event_index_ = std::make_unique<DedupeEventIndex>(*dedupe_, *sources_);
 
   TRY_ASSIGN(http::EgressGuard guard, http::EgressGuard::Make(EgressOptionsOf(settings_)));
   egress_ = std::make_unique<http::EgressGuard>(std::move(guard));
   const std::string version(cli::Version());
   client_ = http::MakeCurlClient(deliver_loop_, *egress_, ClientOptionsOf(settings_, version));
   matchers_ = destinations::MakeRouteMatchers(
-      [sources = sources_](std::string_view name) -> std::optional<log::SourceId> {
-        const ingest::SourceSpec* spec = sources->FindByName(name);
-        if (spec == nullptr) return std::nullopt;
-        return spec->id;
-      });
+      [sources = sources_.get()](std::string_view name) { return sources->IdOf(name); });
   TRY_ASSIGN(engine_, deliver::Engine::Open(
                           {.log = log_.get(),
                            .verdicts = dedupe_.get(),
@@ -88,7 +86,6 @@ Status Program::OpenDoors() {
   TRY_ASSIGN(config::ListenAddress address, config::ParseListen(settings_.listen));
   const DoorWorld world{.log = log_.get(),
                         .metrics = &metrics_,
-                        .sources = sources_,
                         .control = {.blocking = &read_loop_,
                                     .engine = engine_.get(),
                                     .log = log_.get(),
@@ -97,6 +94,7 @@ Status Program::OpenDoors() {
                                     .store = store_.get(),
                                     .metrics = &metrics_,
                                     .tails = &tails_,
+                                    .registry = sources_.get(),
                                     .accepting = &accepting_,
                                     .sync_mode = std::string(SyncModeName(settings_.sync)),
                                     .version = std::string(cli::Version())},

@@ -65,7 +65,7 @@ class Program {
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<log::SegmentedLog> log_;
   std::shared_ptr<dedupe::Dedupe> dedupe_;
-  std::shared_ptr<const ingest::SourceSnapshot> sources_;
+  std::unique_ptr<control::SourceRegistry> sources_;
   std::unique_ptr<DedupeEventIndex> event_index_;
 
   os::AsioLoop deliver_loop_;

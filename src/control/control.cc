@@ -10,7 +10,7 @@ struct ControlApi::Parts {
   explicit Parts(ControlWorld the_world)
       : world(std::move(the_world)),
         blocking(*world.loop, *world.blocking),
-        names(*world.store),
+        names(*world.registry),
         tails(world, blocking, names),
         finder(world, blocking) {}
   const ControlWorld world;
@@ -31,10 +31,10 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddMetricsHandler(parts_->world, router);
   AddOpenApiHandler(parts_->world, router);
   AddDestinationHandlers(parts_->world, router);
-  AddSourceHandlers(parts_->world, router);
   AddEventListHandler(parts_->world, parts_->blocking, parts_->names, router);
   parts_->tails.AddRoute(router);
   AddReplayHandlers(parts_->world, router);
+  AddSourceHandlers(parts_->world, parts_->blocking, router);
   AddEventHandlers(parts_->world, parts_->finder, router);
 }
 

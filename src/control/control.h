@@ -13,6 +13,7 @@
 
 #include "control/access.h"
 #include "control/event_index.h"
+#include "control/source_registry.h"
 #include "deliver/engine.h"
 #include "http/router.h"
 #include "ingest/source_directory.h"
@@ -35,8 +36,9 @@ struct ControlWorld {
   const metrics::Registry* metrics = nullptr;
   const ingest::SourceDirectory* sources = nullptr;  // this loop's
   std::atomic<std::size_t>* tails = nullptr;         // how many are open, of all loops
-  const std::atomic<bool>* accepting = nullptr;      // false while starting and draining
-  std::string sync_mode = "always";                  // as configured, for /readyz
+  SourceRegistry* registry = nullptr;
+  const std::atomic<bool>* accepting = nullptr;  // false while starting and draining
+  std::string sync_mode = "always";              // as configured, for /readyz
   std::string version;
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "control/control.h"
+#include "ingest/authenticate.h"
 #include "support/memory_log.h"
 #include "support/memory_store.h"
 
@@ -81,6 +82,13 @@ class FakeReplays final : public deliver::Replays {
     if (refuse) return done(Fail(*refuse));
     done(std::string(R"({"id":"rpl_1"})"));
   }
+};
+
+class SettableClock final : public os::Clock {
+ public:
+  UnixMicros now_us = 1'700'000'000'000'000;
+  UnixMicros Now() const override { return now_us; }
+  MonoNanos Monotonic() const override { return now_us * 1000; }
 };
 
 class FakeEngine final : public deliver::Engine {
@@ -253,6 +261,8 @@ struct ControlKit {
   FakeIndex index;
   FakeVerdicts verdicts{log};
   metrics::Registry metrics;
+  SettableClock clock;
+  std::unique_ptr<SourceRegistry> registry;
   ingest::SourceDirectory sources;
   std::atomic<bool> accepting{true};
   std::atomic<std::size_t> tails{0};
@@ -260,10 +270,20 @@ struct ControlKit {
   std::unique_ptr<ControlApi> api;
   std::unique_ptr<Access> access;
 
+  static std::vector<config::SourceSettings> Declared() {
+    std::vector<config::SourceSettings> declared(2);
+    declared[0].name = "demo";
+    declared[0].write_key = config::Secret("CANARY-KEY");
+    declared[1].name = "web";
+    return declared;
+  }
+
   explicit ControlKit(const std::vector<AccessToken>& tokens = {}) {
-    sources.Set(std::make_shared<ingest::SourceSnapshot>(std::vector<ingest::SourceSpec>{
-        {.id = 1, .name = "demo", .write_keys = {"CANARY-KEY"}}, {.id = 2, .name = "web"}}));
+    registry = *SourceRegistry::Open(
+        {.store = &store, .clock = &clock, .random = &os::SystemRandom()}, Declared());
+    registry->Subscribe(loop, sources);
     ControlWorld world;
+    world.registry = registry.get();
     world.loop = &loop;
     world.blocking = &loop;
     world.engine = &engine;

@@ -163,7 +163,8 @@ TEST(Sources, AreShownWithoutTheirKeys) {
   ControlKit kit;
   const json one = BodyOf(kit.Get("/api/v1/sources/demo"));
   EXPECT_EQ(one["name"], "demo");
-  EXPECT_EQ(one["write_keys"], json::array({"***"}));
+  EXPECT_EQ(one["write_keys"][0]["key"], "***");
+  EXPECT_EQ(one["write_keys"][0]["id"], "config-1");
   EXPECT_EQ(kit.Get("/api/v1/sources/nope").status, 404);
   json page = BodyOf(kit.Get("/api/v1/sources?limit=1"));
   EXPECT_EQ(page["data"][0]["name"], "demo");

@@ -121,12 +121,12 @@ void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Rout
     std::optional<log::SourceId> source;
     std::string name;
     if (http::QueryParameter(request.query, "source", name)) {
-      const ingest::SourceSpec* spec = world.sources->current().FindByName(name);
-      if (spec == nullptr) {
+      const auto ids = world.sources->current().IdsOfName(name);  // of deleted ones too
+      if (ids.empty()) {
         return responder.Send(
             http::ErrorResponse(400, "invalid", "source names no source that there is", "source"));
       }
-      source = spec->id;
+      source = ids.back();
     }
     finder.Find(
         source, params.at("message_id"),

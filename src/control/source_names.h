@@ -1,19 +1,13 @@
 // Names of sources by number, also of those that are gone: an event outlives the source that took
-// it in. Read from the store when asked for the first time, then remembered; a number never gets
-// another name.
-//
-// Thread-safe. NameOf and IdOf may read the store: not for loops.
+// it in. A number never gets another name. Thread-safe.
 #pragma once
 
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <vector>
 
+#include "control/source_registry.h"
 #include "log/record.h"
-#include "store/store.h"
 
 namespace tributary::control {
 
@@ -21,19 +15,15 @@ inline constexpr std::string_view kOwnSourceName = "tributary";  // source 0: th
 
 class SourceNames {
  public:
-  explicit SourceNames(const store::Store& store) : store_(store) {}
+  explicit SourceNames(const SourceRegistry& sources) : sources_(sources) {}
 
-  // Empty when the store knows no such number.
-  std::string NameOf(log::SourceId id);
+  // Empty when no source of that number is remembered.
+  std::string NameOf(log::SourceId id) const;
   // The number that a name has, or had before its source was removed.
   std::optional<log::SourceId> IdOf(std::string_view name) const;
 
  private:
-  void ReadAll();
-
-  const store::Store& store_;
-  std::mutex mutex_;
-  std::unordered_map<log::SourceId, std::string> names_;
+  const SourceRegistry& sources_;
 };
 
 }  // namespace tributary::control

@@ -1,107 +1,225 @@
-// /api/v1/sources: what takes events in. Write keys are shown as "***".
+// /api/v1/sources: what takes events in, and the write keys that open it. A key is shown whole in
+// the answer that makes it, and never again.
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "codec/base64.h"
-#include "config/option.h"
+#include "config/option_list.h"
+#include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/source_registry.h"
+#include "control/source_stored.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
 namespace {
 
+using http::Method;
 using http::PathParams;
 using http::Request;
 using http::Responder;
 using http::Response;
+using http::Scope;
 using ingest::SourceSpec;
+using Changed = SourceRegistry::Changed;
 
-std::string SourceText(const SourceSpec& source) {
-  const nlohmann::json json = {
-      {"id", source.id},
-      {"name", source.name},
-      {"enabled", source.enabled},
-      {"keyless", source.keyless},
-      {"browser", source.browser},
-      {"ack", source.ack == ingest::Ack::kApplied ? "applied" : "durable"},
-      {"event_size", source.event_bytes_max},
-      {"batch_size", source.batch_bytes_max},
-      {"write_keys",
-       std::vector<std::string>(source.write_keys.size(), std::string(config::kRedacted))}};
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+std::string Dump(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-std::vector<const SourceSpec*> ByName(const ingest::SourceSnapshot& snapshot) {
-  std::vector<const SourceSpec*> sources;
-  for (const SourceSpec& source : snapshot.all()) sources.push_back(&source);
-  std::ranges::sort(sources, {}, &SourceSpec::name);
-  return sources;
-}
-
-// A cursor is the last name of the page before, so that pages stay right when sources come and go.
-Result<std::string> PageAfter(const ingest::SourceSnapshot& snapshot, const PageRequest& page) {
+// A page of texts by name; the cursor is the last name of the page before, so that pages stay right
+// when sources come and go.
+Result<std::string> PageAfter(const ingest::SourceSnapshot& snapshot, const PageRequest& page,
+                              UnixMicros now_us) {
   const auto after = codec::Base64Decode(page.cursor, codec::Base64::kUrl);
   if (!after) {
     return Fail(ErrorCode::kInvalid, "cursor", "cursor must be the next_cursor of a page before");
   }
-  std::vector<std::string> entries;
-  std::string next;
-  const SourceSpec* last = nullptr;
-  for (const SourceSpec* source : ByName(snapshot)) {
-    if (!page.cursor.empty() && source->name <= *after) continue;
-    if (entries.size() == page.limit) {
-      next = codec::Base64UrlEncode(last->name);
-      break;
-    }
-    entries.push_back(SourceText(*source));
-    last = source;
+  std::vector<const SourceSpec*> sources;
+  for (const SourceSpec& source : snapshot.all()) {
+    if (page.cursor.empty() || source.name > *after) sources.push_back(&source);
   }
+  std::ranges::sort(sources, {}, &SourceSpec::name);
+  std::string next;
+  if (sources.size() > page.limit) {
+    sources.resize(page.limit);
+    next = codec::Base64UrlEncode(sources.back()->name);
+  }
+  std::vector<std::string> entries;
+  for (const SourceSpec* source : sources) entries.push_back(Dump(SourceJson(*source, now_us)));
   return PageText(entries, next.empty() ? nullptr : &next);
 }
 
-Response ListAnswer(const ingest::SourceSnapshot& snapshot, const Request& request) {
-  const auto page = ReadPage(request.query);
-  if (!page) return http::ErrorResponse(page.error());
-  auto text = PageAfter(snapshot, *page);
-  return text ? Response::Json(200, *std::move(text)) : http::ErrorResponse(text.error());
-}
+class Handlers {
+ public:
+  Handlers(const ControlWorld& world, Blocking& blocking)
+      : registry_(*world.registry), directory_(*world.sources), blocking_(blocking) {}
 
-Response OneAnswer(const ingest::SourceSnapshot& snapshot, const Request& request,
-                   const PathParams& params) {
-  if (const Status good = CheckQuery(request.query, {}); !good) {
-    return http::ErrorResponse(good.error());
+  void List(const Request& request, const PathParams&, Responder responder) {
+    const auto page = ReadPage(request.query);
+    if (!page) return responder.Send(http::ErrorResponse(page.error()));
+    auto text = PageAfter(directory_.current(), *page, registry_.Now());
+    responder.Send(text ? Response::Json(200, *std::move(text))
+                        : http::ErrorResponse(text.error()));
   }
-  const SourceSpec* source = snapshot.FindByName(params.at("name"));
-  if (source == nullptr) {
-    return http::ErrorResponse(404, "not_found", "there is no source of that name");
+
+  void Get(const Request& request, const PathParams& params, Responder responder) {
+    const SourceSpec* const source = Shown(request, params, responder);
+    if (source == nullptr) return;
+    responder.Send(Response::Json(200, Dump(SourceJson(*source, registry_.Now()))));
   }
-  return Response::Json(200, SourceText(*source));
-}
+
+  void ListKeys(const Request& request, const PathParams& params, Responder responder) {
+    const SourceSpec* const source = Shown(request, params, responder);
+    if (source == nullptr) return;
+    std::vector<std::string> entries;
+    for (const ingest::WriteKey& key : source->write_keys) {
+      entries.push_back(Dump(WriteKeyJson(key, entries.size(), registry_.Now())));
+    }
+    responder.Send(Response::Json(200, PageText(entries, nullptr)));
+  }
+
+  void Create(const Request& request, const PathParams&, Responder responder) {
+    Change(request, std::move(responder), 201, [this, body = std::string(request.body)](auto done) {
+      registry_.Create(body, std::move(done));
+    });
+  }
+  void Put(const Request& request, const PathParams& params, Responder responder) {
+    Change(request, std::move(responder), 200,
+           [this, name = params.at("name"), body = std::string(request.body)](auto done) {
+             registry_.Put(name, body, std::move(done));
+           });
+  }
+  void Patch(const Request& request, const PathParams& params, Responder responder) {
+    Change(request, std::move(responder), 200,
+           [this, name = params.at("name"), body = std::string(request.body)](auto done) {
+             registry_.Patch(name, body, std::move(done));
+           });
+  }
+  void Delete(const Request& request, const PathParams& params, Responder responder) {
+    Change(request, std::move(responder), 204, [this, name = params.at("name")](auto done) {
+      registry_.Delete(name, std::move(done));
+    });
+  }
+  void AddKey(const Request& request, const PathParams& params, Responder responder) {
+    Change(request, std::move(responder), 201,
+           [this, name = params.at("name"), body = std::string(request.body)](auto done) {
+             registry_.AddKey(name, body, std::move(done));
+           });
+  }
+  void RotateKeys(const Request& request, const PathParams& params, Responder responder) {
+    Change(request, std::move(responder), 201,
+           [this, name = params.at("name"), body = std::string(request.body)](auto done) {
+             registry_.RotateKeys(name, body, std::move(done));
+           });
+  }
+  void EnableKey(const Request& request, const PathParams& params, Responder responder) {
+    SetEnabled(request, params, true, std::move(responder));
+  }
+  void DisableKey(const Request& request, const PathParams& params, Responder responder) {
+    SetEnabled(request, params, false, std::move(responder));
+  }
+  void DeleteKey(const Request& request, const PathParams& params, Responder responder) {
+    Change(request, std::move(responder), 204,
+           [this, name = params.at("name"), id = params.at("id")](auto done) {
+             registry_.DeleteKey(name, id, std::move(done));
+           });
+  }
+
+ private:
+  using Done = SourceRegistry::Done<Changed>;
+
+  const SourceSpec* Shown(const Request& request, const PathParams& params, Responder& responder) {
+    if (const Status good = CheckQuery(request.query, {}); !good) {
+      responder.Send(http::ErrorResponse(good.error()));
+      return nullptr;
+    }
+    const SourceSpec* const source = directory_.current().FindByName(params.at("name"));
+    if (source == nullptr) {
+      responder.Send(http::ErrorResponse(404, "not_found", "there is no source of that name"));
+    }
+    return source;
+  }
+
+  void SetEnabled(const Request& request, const PathParams& params, bool enabled,
+                  Responder responder) {
+    if (const Status good = CheckNoBody(request); !good) {
+      return responder.Send(http::ErrorResponse(good.error()));
+    }
+    Change(request, std::move(responder), 200,
+           [this, name = params.at("name"), id = params.at("id"), enabled](auto done) {
+             registry_.EnableKey(name, id, enabled, std::move(done));
+           });
+  }
+
+  // `call` runs on the worker, since it waits for the disk; the answer is sent on the loop.
+  template <class Call>
+  void Change(const Request& request, Responder responder, int status, Call call) {
+    Status good = CheckQuery(request.query, {});
+    if (good) good = CheckPlainBody(request);
+    if (!good) return responder.Send(http::ErrorResponse(good.error()));
+    auto shared = std::make_shared<Responder>(std::move(responder));
+    auto answer = [shared, status](Result<Changed> changed) {
+      if (!changed) return shared->Send(http::ErrorResponse(changed.error()));
+      if (status == 204) return shared->Send({.status = 204, .headers = {}, .body = {}});
+      shared->Send(Response::Json(changed->created ? 201 : status, std::move(changed->json)));
+    };
+    Done done = BackToLoop<Changed>(blocking_.loop(), std::move(answer));
+    const bool taken = blocking_.Run(
+        [call = std::move(call), done = std::move(done)]() mutable {
+          call(std::move(done));
+          return true;
+        },
+        [](bool) {});
+    if (!taken) {
+      shared->Send(http::ErrorResponse(503, "unavailable", "too many changes wait; try again"));
+    }
+  }
+
+  SourceRegistry& registry_;
+  const ingest::SourceDirectory& directory_;
+  Blocking& blocking_;
+};
+
+using Call = void (Handlers::*)(const Request&, const PathParams&, Responder);
 
 }  // namespace
 
-void AddSourceHandlers(const ControlWorld& world, http::Router& router) {
-  const ingest::SourceDirectory& directory = *world.sources;
-  const auto list = [&directory](const Request& request, const PathParams&, Responder responder) {
-    responder.Send(ListAnswer(directory.current(), request));
+void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router) {
+  const auto handlers = std::make_shared<Handlers>(world, blocking);
+  const auto add = [&](Method method, std::string pattern, Scope scope, std::string summary,
+                       Call call) {
+    const bool body = method != Method::kGet && method != Method::kDelete;
+    router.Add({.method = method,
+                .pattern = std::move(pattern),
+                .scope = scope,
+                .body_bytes_max = body ? config::kOptionsBytesMax : 0,
+                .summary = std::move(summary),
+                .handle = [handlers, call](const Request& request, const PathParams& params,
+                                           Responder responder) {
+                  ((*handlers).*call)(request, params, std::move(responder));
+                }});
   };
-  const auto one = [&directory](const Request& request, const PathParams& params,
-                                Responder responder) {
-    responder.Send(OneAnswer(directory.current(), request, params));
-  };
-  router.Add({.method = http::Method::kGet,
-              .pattern = "/api/v1/sources",
-              .scope = http::Scope::kRead,
-              .body_bytes_max = 0,
-              .summary = "Lists the sources.",
-              .handle = list});
-  router.Add({.method = http::Method::kGet,
-              .pattern = "/api/v1/sources/{name}",
-              .scope = http::Scope::kRead,
-              .body_bytes_max = 0,
-              .summary = "Shows a source.",
-              .handle = one});
+  const std::string all = "/api/v1/sources";
+  const std::string one = all + "/{name}";
+  const std::string keys = one + "/write-keys";
+  const std::string key = keys + "/{id}";
+  add(Method::kGet, all, Scope::kRead, "Lists the sources.", &Handlers::List);
+  add(Method::kPost, all, Scope::kWrite, "Makes a source.", &Handlers::Create);
+  add(Method::kGet, one, Scope::kRead, "Shows a source.", &Handlers::Get);
+  add(Method::kPut, one, Scope::kWrite, "Makes or replaces a source.", &Handlers::Put);
+  add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.", &Handlers::Patch);
+  add(Method::kDelete, one, Scope::kWrite, "Removes a source; its events stay.", &Handlers::Delete);
+  add(Method::kGet, keys, Scope::kRead, "Lists the write keys of a source.", &Handlers::ListKeys);
+  add(Method::kPost, keys, Scope::kWrite, "Makes a write key.", &Handlers::AddKey);
+  add(Method::kPost, keys + "/rotate", Scope::kWrite,
+      "Makes a write key; the others end after an overlap.", &Handlers::RotateKeys);
+  add(Method::kDelete, key, Scope::kWrite, "Removes a write key.", &Handlers::DeleteKey);
+  add(Method::kPost, key + "/disable", Scope::kWrite, "Refuses a write key.",
+      &Handlers::DisableKey);
+  add(Method::kPost, key + "/enable", Scope::kWrite, "Takes a write key again.",
+      &Handlers::EnableKey);
 }
 
 }  // namespace tributary::control

@@ -120,7 +120,8 @@ bool Router::TakeParams(const Route& route, std::string_view segment, std::strin
 std::size_t Router::BodyBytesMax(const Request& head) {
   PathParams params;
   const Route* const route = Match(head, params, nullptr);
-  return route != nullptr ? route->body_bytes_max : kUnroutedBodyBytesMax;
+  if (route == nullptr) return kUnroutedBodyBytesMax;
+  return route->body_bytes_max_now ? route->body_bytes_max_now() : route->body_bytes_max;
 }
 
 int Router::BodyTooLargeStatus(const Request& head) {

@@ -32,6 +32,7 @@ struct Route {
   int body_too_large_status = 413;
   std::string summary;  // for the OpenAPI document
   std::function<void(const Request&, const PathParams&, Responder)> handle;
+  std::function<std::size_t()> body_bytes_max_now = {};  // in place of body_bytes_max, when given
 };
 
 // Add and SetGate before the first request; after that any number of loops may use one router.

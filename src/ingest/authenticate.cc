@@ -48,22 +48,22 @@ std::string KeyFromHead(const http::Request& request) {
   return {};
 }
 
-std::expected<const SourceSpec*, Refusal> SourceOfKey(const SourceSnapshot& sources,
-                                                      std::string_view write_key) {
+std::expected<KeyMatch, Refusal> SourceOfKey(const SourceDirectory& sources,
+                                             std::string_view write_key, UnixMicros now_us) {
   if (write_key.empty()) return std::unexpected(kKeyMissing);
-  const SourceSpec* source = sources.FindByKey(write_key);
-  if (source == nullptr) return std::unexpected(kKeyUnknown);
-  if (!source->enabled) return std::unexpected(kSourceDisabled);
-  return source;
+  const KeyMatch match = sources.FindByKey(write_key);
+  if (match.source == nullptr || !match.key->opens(now_us)) return std::unexpected(kKeyUnknown);
+  if (!match.source->takes()) return std::unexpected(kSourceDisabled);
+  return match;
 }
 
 const SourceSpec* KeylessSource(const SourceSnapshot& sources, bool loopback) {
-  if (const SourceSpec* declared = sources.keyless()) return declared->enabled ? declared : nullptr;
+  if (const SourceSpec* declared = sources.keyless()) return declared->takes() ? declared : nullptr;
   if (!loopback) return nullptr;
   const SourceSpec* demo = sources.FindByName("demo");
-  if (demo != nullptr && demo->enabled) return demo;
+  if (demo != nullptr && demo->takes()) return demo;
   for (const SourceSpec& source : sources.all()) {
-    if (source.enabled) return &source;
+    if (source.takes()) return &source;
   }
   return nullptr;
 }

@@ -3,7 +3,7 @@
 // decides, also when a later one names another; an unknown key is refused there and then, since no
 // SDK repeats a 401 and a wrong key should be noticed.
 //
-// Pure functions over a snapshot; any thread.
+// Functions of a snapshot; SourceOfKey on the directory's loop.
 #pragma once
 
 #include <expected>
@@ -26,12 +26,15 @@ inline constexpr Refusal kKeyMissing{
 inline constexpr Refusal kKeyUnknown{401, "invalid_write_key", "the write key is not known"};
 inline constexpr Refusal kSourceDisabled{404, "source_disabled", "the source is disabled"};
 
+inline constexpr Refusal kScopeMissing{403, "write_key_scope",
+                                       "the scopes of the write key do not have this"};
+
 // The key named outside of the body; empty when there is none. A Bearer token carries no key.
 std::string KeyFromHead(const http::Request& request);
 
-// Never nullptr.
-std::expected<const SourceSpec*, Refusal> SourceOfKey(const SourceSnapshot& sources,
-                                                      std::string_view write_key);
+// Never nullptr in it. A key that is disabled or whose time is over is as unknown as any other.
+std::expected<KeyMatch, Refusal> SourceOfKey(const SourceDirectory& sources,
+                                             std::string_view write_key, UnixMicros now_us);
 
 // The source of a request without any key, where the door allows that (the seed's POST /track): the
 // one declared `keyless`; on a loopback listener, where none is, the source `demo`, else the first

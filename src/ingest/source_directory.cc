@@ -1,62 +1,82 @@
 #include "ingest/source_directory.h"
 
+#include <algorithm>
+
 #include "base/hash.h"
 #include "os/random.h"
 
 namespace tributary::ingest {
-namespace {
 
-// Takes the same time wherever the first difference is.
-bool SameSecret(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  unsigned char difference = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference = static_cast<unsigned char>(difference | (a[i] ^ b[i]));
+SourceSnapshot::SourceSnapshot(std::vector<SourceSpec> sources) {
+  for (SourceSpec& source : sources) {
+    (source.deleted_at_us == 0 ? sources_ : deleted_).push_back(std::move(source));
   }
-  return difference == 0;
-}
-
-}  // namespace
-
-SourceSnapshot::SourceSnapshot(std::vector<SourceSpec> sources)
-    : sources_(std::move(sources)), seed_(os::SystemRandom().Next()) {
-  for (std::size_t s = 0; s < sources_.size(); ++s) {
-    const auto& keys = sources_[s].write_keys;
-    for (std::size_t k = 0; k < keys.size(); ++k) {
-      by_key_.emplace(Hash64(keys[k], seed_), std::pair(s, k));
+  // From here on neither list moves: the maps point into them.
+  for (const SourceSpec& source : deleted_) by_id_[source.id] = &source;
+  for (const SourceSpec& source : sources_) {
+    by_id_[source.id] = &source;
+    by_name_[source.name] = &source;
+    batch_bytes_max_ = std::max(batch_bytes_max_, source.batch_bytes_max);
+    for (const WriteKey& key : source.write_keys) {
+      if (!key.digest) continue;
+      by_digest_.emplace(codec::AsText(*key.digest), KeyMatch{.source = &source, .key = &key});
     }
   }
 }
 
-const SourceSpec* SourceSnapshot::FindByKey(std::string_view write_key) const {
-  if (write_key.empty()) return nullptr;
-  const auto [begin, end] = by_key_.equal_range(Hash64(write_key, seed_));
-  for (auto it = begin; it != end; ++it) {
-    const SourceSpec& source = sources_[it->second.first];
-    if (SameSecret(source.write_keys[it->second.second], write_key)) return &source;
-  }
-  return nullptr;
+KeyMatch SourceSnapshot::FindByKey(std::string_view write_key) const {
+  if (write_key.empty() || by_digest_.empty()) return {};
+  const codec::Sha256Bytes digest = codec::Sha256Of(write_key);
+  const auto found = by_digest_.find(std::string(codec::AsText(digest)));
+  return found == by_digest_.end() ? KeyMatch{} : found->second;
 }
 
 const SourceSpec* SourceSnapshot::FindByName(std::string_view name) const {
-  for (const SourceSpec& source : sources_) {
-    if (source.name == name) return &source;
-  }
-  return nullptr;
+  const auto found = by_name_.find(name);
+  return found == by_name_.end() ? nullptr : found->second;
 }
 
 const SourceSpec* SourceSnapshot::FindById(log::SourceId id) const {
-  for (const SourceSpec& source : sources_) {
-    if (source.id == id) return &source;
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second;
+}
+
+std::vector<log::SourceId> SourceSnapshot::IdsOfName(std::string_view name) const {
+  std::vector<log::SourceId> ids;
+  for (const auto& [id, source] : by_id_) {
+    if (source->name == name) ids.push_back(id);
   }
-  return nullptr;
+  std::ranges::sort(ids);
+  return ids;
 }
 
 const SourceSpec* SourceSnapshot::keyless() const {
   for (const SourceSpec& source : sources_) {
-    if (source.keyless) return &source;
+    if (source.keyless && !source.unlisted) return &source;
   }
   return nullptr;
+}
+
+SourceDirectory::SourceDirectory()
+    : snapshot_(std::make_shared<SourceSnapshot>(std::vector<SourceSpec>{})),
+      seed_(os::SystemRandom().Next()) {}
+
+void SourceDirectory::Set(std::shared_ptr<const SourceSnapshot> snapshot) {
+  remembered_.clear();  // it points into the old one
+  snapshot_ = std::move(snapshot);
+}
+
+KeyMatch SourceDirectory::FindByKey(std::string_view write_key) const {
+  const std::uint64_t hash = Hash64(write_key, seed_);
+  const auto known = remembered_.find(hash);
+  if (known != remembered_.end() && codec::ConstantTimeEqual(known->second.write_key, write_key)) {
+    return known->second.match;
+  }
+  const KeyMatch match = snapshot_->FindByKey(write_key);
+  if (match.source == nullptr) return match;
+  if (remembered_.size() >= kKeysRememberedMax) remembered_.clear();
+  remembered_.insert_or_assign(hash, Remembered{std::string(write_key), match});
+  return match;
 }
 
 }  // namespace tributary::ingest

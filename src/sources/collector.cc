@@ -14,6 +14,8 @@ static_assert(static_cast<int>(event::Type::kAlias) == static_cast<int>(log::Eve
 
 constexpr event::Rejection kTooManyEvents{"batch_too_many_events",
                                           "a batch may hold 2,500 events; this one comes after"};
+constexpr event::Rejection kTypeNotInScope{ingest::kScopeMissing.code,
+                                           "the scopes of the write key do not have its type"};
 constexpr event::Rejection kRecordTooLarge{"event_too_large",
                                            "the event is larger than a record of the log may be"};
 
@@ -52,7 +54,8 @@ std::expected<Admitted, http::Response> Collector::Admit(const http::Request& re
   auto source = SourceOfHead(request);
   if (!source) return std::unexpected(std::move(source).error());
   // Before the body is read its source may be unknown: then the default limit holds.
-  const std::size_t bytes_max = *source != nullptr ? (*source)->batch_bytes_max : kBatchBytesMax;
+  const std::size_t bytes_max =
+      source->source != nullptr ? source->source->batch_bytes_max : kBatchBytesMax;
   auto text = Inflated(request, body, bytes_max);
   if (!text) return std::unexpected(std::move(text).error());
   const auto root = document_.Parse(*text);
@@ -60,25 +63,33 @@ std::expected<Admitted, http::Response> Collector::Admit(const http::Request& re
   if (!root->is(event::JsonType::kObject)) {
     return Refuse(400, "invalid_json", "the body must be a JSON object");
   }
-  if (*source == nullptr) source = SourceOfBody(*root, call);
+  if (source->source == nullptr) source = SourceOfBody(*root, call);
   if (!source) return std::unexpected(std::move(source).error());
-  Begin(request, call, **source);
-  return call.batch ? AdmitBatch(**source, call, *root, **batch)
-                    : AdmitOne(**source, call, *root, **batch);
+  scopes_ = source->key->scopes;
+  if (call.historical && (scopes_ & ingest::ImportScope()) == 0) {
+    const ingest::Refusal& refusal = ingest::kScopeMissing;
+    return Refuse(refusal.status, refusal.code, refusal.message);
+  }
+  Begin(request, call, *source->source);
+  return call.batch ? AdmitBatch(*source->source, call, *root, **batch)
+                    : AdmitOne(*source->source, call, *root, **batch);
 }
 
-// nullptr: no key outside of the body.
-std::expected<const ingest::SourceSpec*, http::Response> Collector::SourceOfHead(
-    const http::Request& request) {
-  const std::string key = ingest::KeyFromHead(request);
-  if (key.empty()) return nullptr;
-  const auto source = ingest::SourceOfKey(context_.directory->current(), key);
+std::expected<ingest::KeyMatch, http::Response> Collector::SourceOf(std::string_view key) {
+  const auto source = ingest::SourceOfKey(*context_.directory, key, context_.clock->Now());
   if (source) return *source;
   return Refuse(source.error().status, source.error().code, source.error().message);
 }
 
-std::expected<const ingest::SourceSpec*, http::Response> Collector::SourceOfBody(
-    event::JsonValue root, const Call& call) {
+std::expected<ingest::KeyMatch, http::Response> Collector::SourceOfHead(
+    const http::Request& request) {
+  const std::string key = ingest::KeyFromHead(request);
+  if (key.empty()) return ingest::KeyMatch{};
+  return SourceOf(key);
+}
+
+std::expected<ingest::KeyMatch, http::Response> Collector::SourceOfBody(event::JsonValue root,
+                                                                        const Call& call) {
   std::string key = WriteKeyIn(root);
   if (key.empty() && call.batch) {
     const auto events = Member(root, "batch");
@@ -89,9 +100,7 @@ std::expected<const ingest::SourceSpec*, http::Response> Collector::SourceOfBody
       }
     }
   }
-  const auto source = ingest::SourceOfKey(context_.directory->current(), key);
-  if (source) return *source;
-  return Refuse(source.error().status, source.error().code, source.error().message);
+  return SourceOf(key);
 }
 
 // By its first bytes: some SDKs send gzip and do not say so, some proxies undo it and leave the
@@ -128,11 +137,13 @@ std::optional<event::Rejection> Collector::AddEvent(const ingest::SourceSpec& so
                                                     log::Batch& batch) {
   const auto made = canonicalizer_.Make(event);
   if (!made) return made.error();
+  const auto type = static_cast<log::EventType>(made->type);
+  if ((scopes_ & ingest::ScopeOfType(type)) == 0) return kTypeNotInScope;
   const log::RecordFields fields{.received_at_us = received_at_us_,
                                  .event_time_us = made->event_time_us,
                                  .source = source.id,
                                  .kind = log::Kind::kEvent,
-                                 .type = static_cast<log::EventType>(made->type),
+                                 .type = type,
                                  .flags = call.historical ? log::kFlagHistorical : std::uint8_t{0},
                                  .key = made->key,
                                  .name = made->name,
@@ -145,7 +156,9 @@ Collector::Outcome Collector::AdmitOne(const ingest::SourceSpec& source, const C
                                        event::JsonValue root, log::Batch& batch) {
   if (const auto rejection = AddEvent(source, call, root, batch)) {
     metrics_.Rejected(source, rejection->code);
-    return std::unexpected(http::ErrorResponse(400, rejection->code, rejection->message));
+    const bool scope = rejection->code == kTypeNotInScope.code;
+    return std::unexpected(
+        http::ErrorResponse(scope ? 403 : 400, rejection->code, rejection->message));
   }
   metrics_.Accepted(source, 1);
   return Admitted{.accepted = 1};

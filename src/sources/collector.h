@@ -45,10 +45,11 @@ class Collector {
 
  private:
   using Outcome = std::expected<Admitted, http::Response>;
-  std::expected<const ingest::SourceSpec*, http::Response> SourceOfHead(
-      const http::Request& request);
-  std::expected<const ingest::SourceSpec*, http::Response> SourceOfBody(event::JsonValue root,
-                                                                        const Call& call);
+  std::expected<ingest::KeyMatch, http::Response> SourceOf(std::string_view key);
+  // Empty: no key outside of the body.
+  std::expected<ingest::KeyMatch, http::Response> SourceOfHead(const http::Request& request);
+  std::expected<ingest::KeyMatch, http::Response> SourceOfBody(event::JsonValue root,
+                                                               const Call& call);
   std::expected<std::string_view, http::Response> Inflated(const http::Request& request,
                                                            std::string_view body,
                                                            std::size_t bytes_max);
@@ -70,6 +71,7 @@ class Collector {
   event::Canonicalizer canonicalizer_;
   std::string inflated_;
   UnixMicros received_at_us_ = 0;
+  ingest::KeyScopes scopes_ = ingest::kAllScopes;  // of the key of this request
 };
 
 }  // namespace tributary::sources

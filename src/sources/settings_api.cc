@@ -107,8 +107,12 @@ class SettingsApi final : public ingest::Source {
     return http::ErrorResponse(status, refusal.code, refusal.message);
   }
 
+  auto SourceOf(std::string_view key) const {
+    return ingest::SourceOfKey(*context_.directory, key, context_.clock->Now());
+  }
+
   http::Response Segment(const http::Request& request, std::string_view write_key) {
-    const auto source = ingest::SourceOfKey(context_.directory->current(), write_key);
+    const auto source = SourceOf(write_key);
     // The key is part of the path here, so an unknown one is a page that does not exist.
     if (!source) return Refused(source.error(), 404);
     return Cached(SegmentSettings(request, write_key));
@@ -116,9 +120,10 @@ class SettingsApi final : public ingest::Source {
 
   http::Response Rudder(const http::Request& request) {
     const std::string key = ingest::KeyFromHead(request);
-    const auto source = ingest::SourceOfKey(context_.directory->current(), key);
+    const auto source = SourceOf(key);
     if (!source) return Refused(source.error(), source.error().status);
-    auto response = http::Response::Json(200, RudderSettings(**source, key, context_.clock->Now()));
+    auto response =
+        http::Response::Json(200, RudderSettings(*source->source, key, context_.clock->Now()));
     response.headers.emplace_back("Cache-Control", "no-cache");
     return response;
   }

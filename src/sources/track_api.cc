@@ -53,16 +53,23 @@ class TrackApi final : public ingest::Source {
   }
 
  private:
+  std::unexpected<http::Response> Refuse(const ingest::Refusal& refusal) {
+    metrics_.Refused(refusal.code);
+    return std::unexpected(SeedError(refusal.status, refusal.message));
+  }
+
   std::expected<const ingest::SourceSpec*, http::Response> SourceOf(const http::Request& request) {
-    const ingest::SourceSnapshot& sources = context_.directory->current();
     const std::string key = ingest::KeyFromHead(request);
     if (key.empty()) {
-      if (const auto* source = ingest::KeylessSource(sources, context_.loopback)) return source;
+      const auto* source = ingest::KeylessSource(context_.directory->current(), context_.loopback);
+      if (source != nullptr) return source;
     }
-    const auto source = ingest::SourceOfKey(sources, key);
-    if (source) return *source;
-    metrics_.Refused(source.error().code);
-    return std::unexpected(SeedError(source.error().status, source.error().message));
+    const auto match = ingest::SourceOfKey(*context_.directory, key, context_.clock->Now());
+    if (!match) return Refuse(match.error());
+    if ((match->key->scopes & ingest::ScopeOfType(log::EventType::kTrack)) == 0) {
+      return Refuse(ingest::kScopeMissing);
+    }
+    return match->source;
   }
 
   std::expected<event::Canonical, http::Response> Read(const ingest::SourceSpec& source,

@@ -78,9 +78,6 @@ class TrackingApi final : public ingest::Source {
       : intake_(*context.intake), directory_(*context.directory), collector_(context) {}
 
   void AddRoutes(http::Router& router) override {
-    for (const ingest::SourceSpec& source : directory_.current().all()) {
-      body_bytes_max_ = std::max(body_bytes_max_, 2 * source.batch_bytes_max);
-    }
     for (const Path& path : kPaths) {
       AddPost(router, path.pattern,
               [this, call = path.call](const http::Request& request, const http::PathParams&,
@@ -99,11 +96,15 @@ class TrackingApi final : public ingest::Source {
   void AddPost(http::Router& router, std::string_view pattern, Handle handle) {
     router.Add({.method = http::Method::kPost,
                 .pattern = std::string(pattern),
-                .body_bytes_max = body_bytes_max_,
+                .body_bytes_max = kBodyBytesMax,
                 .trailing_slash = true,
                 .body_too_large_status = 400,  // what Segment says; every SDK takes it as final
                 .summary = "Takes events in, as Segment's tracking API does.",
-                .handle = std::move(handle)});
+                .handle = std::move(handle),
+                // Whose body it is, is not known before it is read, so the largest source counts.
+                .body_bytes_max_now = [this] {
+                  return std::max(kBodyBytesMax, 2 * directory_.current().batch_bytes_max());
+                }});
     AddPreflight(router, std::string(pattern));
   }
 
@@ -136,7 +137,6 @@ class TrackingApi final : public ingest::Source {
   ingest::Intake& intake_;
   const ingest::SourceDirectory& directory_;
   Collector collector_;
-  std::size_t body_bytes_max_ = kBodyBytesMax;
 };
 
 const ingest::SourceRegistration kTrackingApi(

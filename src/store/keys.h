@@ -30,7 +30,7 @@ namespace tributary::store::keys {
 enum class Prefix : char {
   // kOwned: written by control/, ingest/ and app/.
   kMeta = 'M',         // kMeta + name → one value of the whole program (id counters, salt, …)
-  kSource = 'S',       // id u32 → the source
+  kSource = 'S',       // id u32 → the source (control/source_stored.h), deleted ones too
   kSourceName = 's',   // name → id (u32 little-endian, no version byte)
   kDestination = 'D',  // id u32 → the destination as it is now
   kDestinationName = 'd',  // name → id (u32 little-endian, no version byte)

@@ -1,0 +1,138 @@
+"""Sources and write keys at run time: they count at once, on every loop, also after a crash."""
+import base64
+import json
+import threading
+import time
+
+from blackbox import ALLOW_LOOPBACK, Receiver, Tributary, wait_until
+
+CONFIG = ALLOW_LOOPBACK + "threads: 4\n"
+
+
+def event(number, **more):
+    return {"type": "track", "userId": "u", "event": "E", "messageId": f"m-{number}", **more}
+
+
+def make(server, name, **fields):
+    answer = server.post("/api/v1/sources", {"name": name, **fields})
+    assert answer.status == 201, answer
+    return answer.json()
+
+
+def test_a_source_takes_events_from_the_answer_on_and_not_after_its_end():
+    with Tributary(config=CONFIG) as server:
+        for round in range(30):
+            source = make(server, "ios")
+            key = source["write_key"]
+            # Each request comes by a connection of its own, so by any of the four loops.
+            for number in range(4):
+                assert server.track(event(f"{round}-{number}"), key=key).status == 200
+            assert server.request("DELETE", "/api/v1/sources/ios").status == 204
+            for number in range(4):
+                assert server.track(event("late"), key=key).status == 401
+
+
+def test_keys_are_made_rotated_disabled_and_shown_once():
+    with Tributary(config=CONFIG) as server:
+        first = make(server, "web")["write_key"]
+        keys = "/api/v1/sources/web/write-keys"
+        made = server.post(keys, {"scopes": ["track"]}).json()
+        assert server.track(event(1), key=made["key"]).status == 200
+        refused = server.track({"type": "identify", "userId": "u"}, key=made["key"],
+                               path="/v1/identify")
+        assert refused.status == 403 and refused.json()["code"] == "write_key_scope", refused
+        batch = server.track({"batch": [event(2), {"type": "identify", "userId": "u"}]},
+                             key=made["key"], path="/v1/batch")
+        assert batch.status == 200 and batch.json()["rejected"][0]["code"] == "write_key_scope"
+        imported = server.track({"batch": [event(3)]}, key=made["key"], path="/v1/import")
+        assert imported.status == 403, imported
+        rotated = server.post(keys + "/rotate", {"overlap": "1s"})
+        assert rotated.status == 201, rotated
+        assert server.track(event(4), key=first).status == 200
+        time.sleep(1.1)
+        ended = server.track(event(5), key=first)
+        assert ended.status == 401 and ended.json()["code"] == "invalid_write_key", ended
+        new = rotated.json()
+        assert server.track(event(6), key=new["key"]).status == 200
+        one = f"{keys}/{new['id']}"
+        assert server.post(one + "/disable").status == 200
+        assert server.track(event(7), key=new["key"]).status == 401
+        assert server.post(one + "/enable").status == 200
+        assert server.track(event(8), key=new["key"]).status == 200
+        everything = server.get("/api/v1/sources").body + server.get(keys).body
+        for key in (first, made["key"], new["key"]):
+            assert key.encode() not in everything
+        assert {k["status"] for k in server.get(keys).json()["data"]} == {"active", "expired"}
+
+
+def test_sources_survive_a_kill_and_no_key_is_on_disk(tmp_path):
+    server = Tributary(data_dir=tmp_path / "data", config=CONFIG).start()
+    key = make(server, "ios")["write_key"]
+    server.kill()
+    server.port = None
+    server.start()
+    assert server.track(event(1), key=key).status == 200
+    server.kill()
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            assert key.encode() not in path.read_bytes(), path
+
+
+def test_a_deleted_source_is_still_named_by_its_events():
+    with Tributary(config=CONFIG) as server:
+        old = make(server, "shop")
+        assert server.track(event("old"), key=old["write_key"]).status == 200
+        assert server.request("DELETE", "/api/v1/sources/shop").status == 204
+        assert server.get("/api/v1/events/m-old").json()["source"] == "shop"
+        new = make(server, "shop")
+        assert new["id"] != old["id"]
+        assert server.track(event("new"), key=new["write_key"]).status == 200
+        for name in ("old", "new"):
+            found = server.get(f"/api/v1/events/m-{name}?source=shop")
+            assert found.status == 200 and found.json()["source"] == "shop", found
+        assert server.get("/responses/m-old").status == 200
+
+
+def test_a_destination_may_name_a_source_made_at_run_time():
+    with Receiver() as receiver, Tributary(config=CONFIG) as server:
+        assert server.post("/api/v1/destinations", {
+            "name": "early", "type": "webhook", "url": receiver.url, "sources": ["ios"]}).status == 400
+        key = make(server, "ios")["write_key"]
+        server.destination("hook", url=receiver.url, sources=["ios"])
+        assert server.track(event(1), key=key).status == 200
+        assert server.track(event(2)).status == 200
+        wait_until(lambda: server.stats("hook")["filtered"] == 1)
+        wait_until(lambda: receiver.message_ids() == ["m-1"])
+
+
+def test_a_source_with_a_large_batch_size_gets_it():
+    with Tributary(config=CONFIG) as server:
+        key = make(server, "big", batch_size="4MiB", event_size="1MiB")["write_key"]
+        body = {"batch": [event(n, properties={"pad": "x" * 900_000}) for n in range(4)]}
+        answer = server.track(body, key=key, path="/v1/batch")
+        assert answer.status == 200 and "rejected" not in answer.json(), answer
+        assert server.track(body, path="/v1/batch").status == 400
+
+
+def test_changes_under_load_lose_no_event():
+    with Tributary(config=CONFIG) as server:
+        key = make(server, "steady")["write_key"]
+        failed, stop = [], threading.Event()
+
+        def send(worker):
+            number = 0
+            while not stop.is_set():
+                answer = server.track(event(f"{worker}-{number}"), key=key)
+                if answer.status != 200:
+                    failed.append(answer)
+                number += 1
+
+        workers = [threading.Thread(target=send, args=(w,)) for w in range(4)]
+        for worker in workers:
+            worker.start()
+        for number in range(40):
+            make(server, f"other-{number}")
+        stop.set()
+        for worker in workers:
+            worker.join()
+        assert not failed, failed[:3]
