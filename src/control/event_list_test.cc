@@ -3,10 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/bytes.h"
 #include "control/control_kit_test.h"
 #include "control/event_filter.h"
-#include "store/keys.h"
 
 namespace tributary::control {
 namespace {
@@ -16,17 +14,6 @@ using nlohmann::json;
 constexpr UnixMicros kStart = 1'700'000'000'000'000;
 
 struct ListKit : ControlKit {
-  ListKit() {
-    NameSource(1, "demo");
-    NameSource(2, "web");
-  }
-  void NameSource(log::SourceId id, std::string_view name) {
-    std::string number;
-    AppendLe(number, id);
-    store::Batch batch;
-    batch.Put(store::Family::kOwned, store::keys::SourceName(name), number);
-    CHECK(store.Write(batch, store::Sync::kYes).has_value());
-  }
   // One second after the one before it.
   void Add(log::RecordFields fields, std::string payload = "{\"a\":\n1}", log::Partition p = 0) {
     auto batch = std::make_unique<log::Batch>();
@@ -248,8 +235,9 @@ TEST(EventList, WhatIsWrongIsNamed) {
 
 TEST(EventList, EventsOfARemovedSourceKeepItsName) {
   ListKit kit;
-  kit.NameSource(9, "gone");
-  kit.Add({.source = 9});
+  kit.Post("/api/v1/sources", R"({"name":"gone"})");
+  kit.Add({.source = *kit.registry->IdOf("gone")});
+  kit.Ask({.method = http::Method::kDelete, .target = "/api/v1/sources/gone"});
   kit.Add({.source = 10});
   EXPECT_EQ(kit.List("?source=gone")["data"][0]["source"], "gone");
   EXPECT_TRUE(kit.List("")["data"][0]["source"].is_null());
