@@ -48,7 +48,7 @@ if(TRIBUTARY_SANITIZE STREQUAL "address")
   target_link_options(tributary_flags INTERFACE -fsanitize=address,undefined)
 elseif(TRIBUTARY_SANITIZE STREQUAL "thread")
   target_compile_options(tributary_flags INTERFACE -fsanitize=thread -fno-omit-frame-pointer -g1
-    -Wno-tsan)
+    -Wno-tsan -Wno-stringop-overread)
   target_link_options(tributary_flags INTERFACE -fsanitize=thread)
 else()
   target_compile_definitions(tributary_flags INTERFACE _FORTIFY_SOURCE=2)

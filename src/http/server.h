@@ -43,6 +43,7 @@ class Responder {
     // `changed` is called on the loop, never from inside a call of this object: when a stream that
     // refused a piece has sent all that it held, and once when it is gone. One watcher; a later
     // one takes its place.
+    // NOLINTNEXTLINE(performance-unnecessary-value-param): those that watch keep it
     virtual void Watch(std::function<void()> /*changed*/) {}
   };
   Responder() = default;
