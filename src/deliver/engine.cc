@@ -42,6 +42,11 @@ EngineImpl::EngineImpl(EngineWorld world, EngineOptions options)
   for (const Loop& loop : world_.loops) {
     loops_.push_back(std::make_shared<LoopState>(loop, *world_.log, *world_.verdicts));
   }
+  meta_ = std::make_unique<MetaEventWriter>(MetaEventWriter::World{.log = world_.log,
+                                                                   .executor = world_.blocking,
+                                                                   .clock = world_.clock,
+                                                                   .random = world_.random});
+  AddMetaGauges();
   replay_table_ = std::make_unique<ReplayTable>(*this);
 }
 
@@ -52,6 +57,7 @@ EngineImpl::~EngineImpl() {
     waker_->committer = nullptr;
   }
   replay_table_.reset();
+  for (const std::uint64_t gauge : gauges_) world_.metrics->RemoveGauge(gauge);
   for (const auto& [name, entry] : by_name_) {
     for (const std::uint64_t gauge : entry->gauges) world_.metrics->RemoveGauge(gauge);
     world_.log->RemoveHolder(entry->lane.get());
@@ -77,7 +83,7 @@ std::shared_ptr<LoopState> EngineImpl::NextLoop() {
 }
 
 Result<std::shared_ptr<const Matcher>> EngineImpl::MatcherOf(const Spec& spec) const {
-  if (!spec.lane.enabled) return nullptr;
+  if (!spec.lane.enabled) return MatchNothing(spec.kind());
   return world_.matchers->Load(spec.rule.stored);
 }
 
@@ -98,7 +104,9 @@ Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revi
                       .rate_limit = spec.lane.rate_limit,
                       .schedule = spec.lane.retry.schedule,
                       .total_ns = spec.lane.retry.total_ns,
-                      .destination = spec.type->make(spec.options.get(), context)};
+                      .destination = spec.type->make(spec.options.get(), context),
+                      // Who is told of failures never tells of its own: no loop.
+                      .meta = spec.kind() == log::Kind::kSystem ? nullptr : meta_.get()};
 }
 
 void EngineImpl::Start() {
@@ -159,6 +167,18 @@ void EngineImpl::Close(MonoNanos deadline, std::move_only_function<void()> done)
         [lane = lane, deadline, one_less] { lane->Drain(deadline, one_less); });
   }
   loops_.front()->loop.executor->Post(one_less);
+}
+
+void EngineImpl::AddMetaGauges() {
+  if (world_.metrics == nullptr) return;
+  const auto add = [&](const char* name, const char* help, auto count) {
+    gauges_.push_back(world_.metrics->AddGauge(
+        name, help, {}, [this, count] { return static_cast<double>((meta_.get()->*count)()); }));
+  };
+  add("tributary_meta_events_total", "Notices of the program about itself that were recorded.",
+      &MetaEventWriter::appended);
+  add("tributary_meta_events_lost_total", "Notices that could not be recorded.",
+      &MetaEventWriter::lost);
 }
 
 void EngineImpl::AddGauges(Entry& entry) {

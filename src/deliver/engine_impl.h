@@ -129,6 +129,7 @@ class EngineImpl final : public Engine {
   LaneWorld LaneWorldOf(LoopState& loop) const;
   std::shared_ptr<LoopState> NextLoop();
   void AddGauges(Entry& entry);
+  void AddMetaGauges();
 
   // engine_view.cc
   EntryPtr Find(std::string_view name) const;
@@ -163,6 +164,8 @@ class EngineImpl final : public Engine {
   bool changing_ = false;
   bool closing_ = false;
   bool started_ = false;
+  std::unique_ptr<MetaEventWriter> meta_;
+  std::vector<std::uint64_t> gauges_;
   std::unique_ptr<ReplayTable> replay_table_;
 };
 

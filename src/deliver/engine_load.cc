@@ -103,35 +103,37 @@ Result<LaneState> EngineImpl::LoadLane(DestinationId id, store::Batch& repairs) 
 }
 
 Status EngineImpl::LoadRules(DestinationId id, RuleHistory& rules, store::Batch& repairs) {
-  return ScanAll(*world_.store, keys::RevisionsOf(id),
-                 [&](std::string_view key, std::string_view value) -> Status {
-                   TRY_ASSIGN(json stored, ParseStored(value, "revision"));
-                   const auto number = keys::ParseRevision(key);
-                   if (!number || !stored.contains("from") || !stored.contains("rule")) {
-                     return Fail(Broken("revision"));
-                   }
-                   RuleEntry entry{.revision = number->revision,
-                                   .from = stored["from"].get<std::vector<log::Offset>>(),
-                                   .matcher = nullptr};
-                   if (entry.from.size() != world_.log->partitions())
-                     return Fail(Broken("revision"));
-                   bool moved = false;
-                   for (log::Partition p = 0; p < entry.from.size(); ++p) {
-                     const log::Offset end = world_.log->committed(p);
-                     moved = moved || entry.from[p] > end;
-                     entry.from[p] = std::min(entry.from[p], end);
-                   }
-                   if (moved) {
-                     stored["from"] = entry.from;
-                     repairs.Put(Family::kOwned, std::string(key), kVersion + stored.dump());
-                   }
-                   if (stored.value("enabled", true)) {
-                     TRY_ASSIGN(entry.matcher,
-                                world_.matchers->Load(stored["rule"].get<std::string>()));
-                   }
-                   rules.Add(std::move(entry));
-                   return {};
-                 });
+  return ScanAll(
+      *world_.store, keys::RevisionsOf(id),
+      [&](std::string_view key, std::string_view value) -> Status {
+        TRY_ASSIGN(json stored, ParseStored(value, "revision"));
+        const auto number = keys::ParseRevision(key);
+        if (!number || !stored.contains("from") || !stored.contains("rule")) {
+          return Fail(Broken("revision"));
+        }
+        RuleEntry entry{.revision = number->revision,
+                        .from = stored["from"].get<std::vector<log::Offset>>(),
+                        .matcher = nullptr};
+        if (entry.from.size() != world_.log->partitions()) return Fail(Broken("revision"));
+        bool moved = false;
+        for (log::Partition p = 0; p < entry.from.size(); ++p) {
+          const log::Offset end = world_.log->committed(p);
+          moved = moved || entry.from[p] > end;
+          entry.from[p] = std::min(entry.from[p], end);
+        }
+        if (moved) {
+          stored["from"] = entry.from;
+          repairs.Put(Family::kOwned, std::string(key), kVersion + stored.dump());
+        }
+        if (stored.value("enabled", true)) {
+          TRY_ASSIGN(entry.matcher, world_.matchers->Load(stored["rule"].get<std::string>()));
+        } else {
+          TRY_ASSIGN(const auto rule, world_.matchers->Load(stored["rule"].get<std::string>()));
+          entry.matcher = MatchNothing(rule->kind());
+        }
+        rules.Add(std::move(entry));
+        return {};
+      });
 }
 
 Status EngineImpl::LoadRows(DestinationId id, LaneState& state, store::Batch& repairs) {
@@ -217,6 +219,10 @@ Status EngineImpl::ApplyDeclared(const std::string& text) {
 
 // Nothing is appended yet, so the end of the log is where the new state begins to count.
 Status EngineImpl::UpdateDeclared(Entry& entry, Spec spec) {
+  if (spec.kind() != entry.spec.kind()) {
+    return Fail(ErrorCode::kInvalid, "kind",
+                "kind of \"" + entry.spec.lane.name + "\" cannot be changed; choose another name");
+  }
   store::Batch batch;
   StoredLane status = entry.lane->status();
   const bool returns = status.status == LaneStatus::kPaused && status.reason == kUnlisted;

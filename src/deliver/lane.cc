@@ -51,6 +51,9 @@ void Lane::Start() {
   ledger_->OnCommit([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->Pump();
   });
+  ledger_->OnDead([this](Position at, const StoredDead& dead) {
+    Note(MetaEvent::kDeadLettered, dead.reason, 1, DeliveryId(id_, at));
+  });
   if (replay_) replay_->live->replays_.push_back(weak_from_this());
   for (log::Partition p = 0; p < reading_.size(); ++p) {
     if (release_asked_[p].load() > 0) ReleaseStep(p);
@@ -156,6 +159,7 @@ std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
     return std::nullopt;
   }
   const Matcher* matcher = rules_.At(at.partition, at.offset).matcher;
+  if (!FormsPair(matcher, record.fields)) return std::nullopt;
   if (matcher == nullptr || !matcher->Matches(record.fields)) {
     return LanePair{.state = PairState::kFiltered};
   }

@@ -24,6 +24,7 @@
 #include "deliver/destination.h"
 #include "deliver/engine.h"
 #include "deliver/ledger.h"
+#include "deliver/meta_events.h"
 #include "deliver/rate_limiter.h"
 #include "deliver/replay_part.h"
 #include "deliver/retry_schedule.h"
@@ -57,6 +58,7 @@ struct LaneSettings {
   std::vector<MonoNanos> schedule;
   MonoNanos total_ns = 0;  // no attempt begins later than so long after the first; 0: no limit
   std::shared_ptr<Destination> destination;
+  MetaEvents* meta = nullptr;  // told what happens to the lane; nullptr: nobody
 };
 
 struct LaneState {
@@ -191,6 +193,9 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   bool MayRun() const;
   void MaybeFinished();
   void WakeReplays();
+  // meta_events_lane.cc
+  void Note(MetaEvent what, std::string_view reason, std::uint64_t count = 1,
+            std::string_view delivery_id = {}) const;
 
   void ReplaceSettings(LaneSettings settings);
   void CancelInFlight();

@@ -151,11 +151,15 @@ void Lane::ShowBreaker(const std::string& error) {
   breaker_state_.store(breaker_.state(), std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
   if (breaker_.state() == Breaker::State::kClosed) {
+    if (opened_us_ != 0) Note(MetaEvent::kBreakerClosed, {});
     opened_us_ = 0;
     opening_error_.clear();
     return;
   }
-  if (opened_us_ == 0) opened_us_ = world_.clock->Now();
+  if (opened_us_ == 0) {
+    Note(MetaEvent::kBreakerOpened, error);
+    opened_us_ = world_.clock->Now();
+  }
   opening_error_ = error;
 }
 
@@ -214,6 +218,7 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
   Lane& live = replay_ ? *replay_->live : *this;
   if (outcome.verdict == Verdict::kDisable && live.status_.status == LaneStatus::kActive) {
     LogWarn("destination_disabled", {{"destination", live.name_}, {"reason", reason}});
+    live.Note(MetaEvent::kDestinationDisabled, reason);
     live.SetStatus(
         {.status = LaneStatus::kDisabled, .at_us = world_.clock->Now(), .reason = reason},
         [](const Status&) {});

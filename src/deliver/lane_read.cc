@@ -99,7 +99,7 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
     if (offset >= rule.end) rule = rules_.At(p, offset);
     if (!window.IsDuplicate(offset)) {
       if (rule.matcher == nullptr || !rule.matcher->Matches(record.fields)) {
-        if (record.fields.kind == log::Kind::kEvent) ++run.counts.filtered;
+        if (FormsPair(rule.matcher, record.fields)) ++run.counts.filtered;
       } else if (dropping) {
         ++run.counts.dropped;
       } else if (instant_) {

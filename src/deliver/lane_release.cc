@@ -72,7 +72,7 @@ void Lane::ReleaseWindow(const Window& window, log::Offset end) {
     const Matcher* matcher = rules_.At(p, at.offset).matcher;
     if (matcher != nullptr && matcher->Matches(record.fields)) {
       ++run.counts.dropped;
-    } else if (record.fields.kind == log::Kind::kEvent) {
+    } else if (FormsPair(matcher, record.fields)) {
       ++run.counts.filtered;
     }
   }
@@ -88,6 +88,7 @@ void Lane::FinishRelease(log::Partition partition) {
   Reading& reading = reading_[partition];
   reading.releasing = false;
   if (reading.dropped > 0) {
+    Note(MetaEvent::kRetentionLoss, "retention", reading.dropped);
     LogWarn("retention_dropped", {{"destination", name_},
                                   {"partition", partition},
                                   {"below", reading.release},

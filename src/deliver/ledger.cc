@@ -96,6 +96,7 @@ void Ledger::SettleDead(Position at, const StoredDead& dead, bool row) {
   partition.dead.Add(at.offset, at.offset + 1);
   ++partition.counts.dead_lettered;
   Put(keys::DeadLetter(lane_, at), EncodeDead(dead));
+  if (on_dead_) on_dead_(at, dead);
   MarkDirty();
 }
 

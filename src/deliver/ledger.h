@@ -56,6 +56,9 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
 
   // Called after every commit, on the loop.
   void OnCommit(std::function<void()> listener) { on_commit_ = std::move(listener); }
+  // Called for every dead letter, on the loop; must not call back.
+  using DeadListener = std::function<void(Position at, const StoredDead& dead)>;
+  void OnDead(DeadListener listener) { on_dead_ = std::move(listener); }
 
   // ---- Settling. `row`: the pair had a waiting row until now, which goes. ----
   // A run without rows; `add` says how many of it were delivered, filtered, dropped.
@@ -124,6 +127,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   std::vector<PartitionState> partitions_;
   WaitingRows rows_;
   std::function<void()> on_commit_;
+  DeadListener on_dead_;
 
   store::Batch changes_;
   std::size_t bytes_ = 0;

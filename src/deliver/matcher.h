@@ -20,6 +20,8 @@ namespace tributary::deliver {
 class Matcher {
  public:
   virtual ~Matcher() = default;
+  // Records of this kind form pairs with the destination, wanted or not; others never do.
+  virtual log::Kind kind() const { return log::Kind::kEvent; }
   // By its header alone: kind, type, name, source.
   virtual bool Matches(const log::RecordFields& fields) const = 0;
   // Natively, by its payload too: patterns, and the event's own `integrations` object.
@@ -31,6 +33,14 @@ class Matcher {
   // By a jq condition (ProgramUse::kFilter); nullptr when there is none.
   virtual std::shared_ptr<const Program> program() const { return nullptr; }
 };
+
+// `matcher` nullptr: of a destination of events that wants nothing.
+inline bool FormsPair(const Matcher* matcher, const log::RecordFields& fields) {
+  return fields.kind == (matcher == nullptr ? log::Kind::kEvent : matcher->kind());
+}
+
+// What a destination of that kind has that is not enabled.
+std::shared_ptr<const Matcher> MatchNothing(log::Kind kind);
 
 // The rule fields of a destination's JSON ("events", "names", "sources", "include_historical").
 // Thread-safe.

@@ -9,6 +9,7 @@ class Both final : public Matcher {
        std::shared_ptr<const Program> program)
       : rule_(std::move(rule)), own_(std::move(own)), program_(std::move(program)) {}
 
+  log::Kind kind() const override { return rule_->kind(); }
   bool Matches(const log::RecordFields& fields) const override { return rule_->Matches(fields); }
   bool looks_inside() const override { return rule_->looks_inside() || own_->looks_inside(); }
   bool MatchesInside(const log::RecordView& record) const override {

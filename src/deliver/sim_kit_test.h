@@ -217,6 +217,7 @@ struct Seen {
   MonoNanos when = 0;
   bool accepted = false;  // by the receiver; its answer may still be under way
   bool answered = false;
+  MonoNanos answered_at = 0;
 };
 
 // All receivers of a simulation, by the destination's name.
@@ -275,7 +276,9 @@ class SimDestination final : public Destination {
                outcome = std::move(answer.outcome), done = std::move(done)]() mutable {
                 if (alive.expired()) return;
                 --pending_;
-                Receivers::current->seen.at(i).answered = true;
+                Seen& seen = Receivers::current->seen.at(i);
+                seen.answered = true;
+                seen.answered_at = loop_->Now();
                 done(std::move(outcome));
               });
   }
@@ -298,24 +301,29 @@ class SinkDestination final : public Destination {
   void Deliver(const Delivery&, Done) override { FAIL() << "an instant destination was called"; }
 };
 
-// Rules of one field: the names that are wanted.
+// Rules of two fields: the names that are wanted, and the kind.
 class NameMatchers final : public MatcherFactory {
  public:
   struct Fields {
     std::vector<std::string> names;
+    std::string kind = "event";
     static void Describe(config::OptionList<Fields>& o) {
+      o.Optional("kind", &Fields::kind, "event or system.");
       o.Optional("names", &Fields::names, "Names.");
     }
   };
   class ByName final : public Matcher {
    public:
-    explicit ByName(std::set<std::string, std::less<>> names) : names_(std::move(names)) {}
+    ByName(std::set<std::string, std::less<>> names, bool system)
+        : names_(std::move(names)), system_(system) {}
+    log::Kind kind() const override { return system_ ? log::Kind::kSystem : log::Kind::kEvent; }
     bool Matches(const log::RecordFields& fields) const override {
-      return fields.kind == log::Kind::kEvent && (names_.empty() || names_.contains(fields.name));
+      return fields.kind == kind() && (names_.empty() || names_.contains(fields.name));
     }
 
    private:
     std::set<std::string, std::less<>> names_;
+    bool system_;
   };
   const std::vector<config::OptionSpec>& specs() const override {
     return config::OptionList<Fields>::Specs();
@@ -327,9 +335,10 @@ class NameMatchers final : public MatcherFactory {
     return Compiled{.fields = text, .stored = text};
   }
   Result<std::shared_ptr<const Matcher>> Load(std::string_view compiled) const override {
-    const auto names = nlohmann::json::parse(compiled)["names"].get<std::vector<std::string>>();
+    const auto stored = nlohmann::json::parse(compiled);
+    const auto names = stored["names"].get<std::vector<std::string>>();
     return std::make_shared<const ByName>(
-        std::set<std::string, std::less<>>(names.begin(), names.end()));
+        std::set<std::string, std::less<>>(names.begin(), names.end()), stored["kind"] == "system");
   }
 };
 

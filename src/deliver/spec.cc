@@ -153,6 +153,12 @@ Status LaneOptions::Check() const {
   return {};
 }
 
+log::Kind Spec::kind() const {
+  const json fields = json::parse(rule.fields, nullptr, false);
+  const bool system = fields.is_object() && fields.value("kind", "event") == "system";
+  return system ? log::Kind::kSystem : log::Kind::kEvent;
+}
+
 // The object's fields, sorted by who reads them.
 struct SpecReader::Parts {
   json lane = json::object();
@@ -230,6 +236,10 @@ Result<Spec> SpecReader::Change(const Spec& old, const json& object, bool replac
     return std::unexpected(Wrong("name", "cannot be changed").error());
   if (spec.lane.start != old.lane.start) {
     return std::unexpected(Wrong("start", "counts only when a destination is made").error());
+  }
+  if (spec.kind() != old.kind()) {
+    // Its pairs are records of that kind; with another one its counts would mean nothing.
+    return std::unexpected(Wrong("kind", "cannot be changed; make another destination").error());
   }
   TRY(Check(spec));
   return spec;

@@ -55,6 +55,7 @@ struct Spec {
   const DestinationType* type = nullptr;
   std::shared_ptr<const void> options;  // of the type
   MatcherFactory::Compiled rule;
+  log::Kind kind() const;  // of the records that form pairs with it
 };
 
 // Turns JSON into specs and back. Thread-safe. Errors name the field.

@@ -10,6 +10,7 @@ namespace {
 class RouteMatcher final : public deliver::Matcher {
  public:
   explicit RouteMatcher(route::Rule rule) : rule_(std::move(rule)) {}
+  log::Kind kind() const override { return rule_.kind(); }
   bool Matches(const log::RecordFields& fields) const override { return rule_.Matches(fields); }
 
  private:

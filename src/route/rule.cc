@@ -41,6 +41,9 @@ std::vector<std::string> TypeNames(std::uint32_t types) {
 
 void RuleOptions::Describe(config::OptionList<RuleOptions>& o) {
   const config::Bounds entries{.min = 0, .max = kRuleEntriesMax};
+  o.Enum("kind", &RuleOptions::kind, {{"event", RuleKind::kEvent}, {"system", RuleKind::kSystem}},
+         "event: what was collected. system: what the program tells of itself, such as an opened "
+         "breaker; names are then its types.");
   o.Optional("events", &RuleOptions::events,
              "Types it wants: track, identify, page, screen, group, alias. Empty: all.", entries);
   o.Optional("names", &RuleOptions::names,
@@ -86,6 +89,13 @@ Status Rule::SetNames(std::vector<std::string> names) {
 
 Result<Rule> Rule::Compile(const RuleOptions& options, const FindSourceId& find_source) {
   Rule rule;
+  if (options.kind == RuleKind::kSystem) {
+    if (!options.events.empty()) {
+      return Fail(ErrorCode::kInvalid, "events",
+                  "events must be empty with kind system: use names");
+    }
+    rule.kind_ = log::Kind::kSystem;
+  }
   TRY(rule.SetEvents(options.events));
   TRY(rule.SetNames(options.names));
   for (std::size_t i = 0; i < options.sources.size(); ++i) {
@@ -105,7 +115,8 @@ std::string Rule::Store() const {
   return json{{"events", TypeNames(types_)},
               {"names", names_},
               {"source_ids", sources_},
-              {"include_historical", include_historical_}}
+              {"include_historical", include_historical_},
+              {"kind", kind_ == log::Kind::kSystem ? "system" : "event"}}
       .dump();
 }
 
@@ -113,6 +124,7 @@ Result<Rule> Rule::Load(std::string_view stored) {
   try {
     const json object = json::parse(stored);
     Rule rule;
+    if (object.value("kind", "event") == "system") rule.kind_ = log::Kind::kSystem;
     TRY(rule.SetEvents(object.at("events").get<std::vector<std::string>>()));
     TRY(rule.SetNames(object.at("names").get<std::vector<std::string>>()));
     rule.sources_ = object.at("source_ids").get<std::vector<log::SourceId>>();
@@ -130,7 +142,7 @@ bool Rule::NameMatches(std::string_view name) const {
 }
 
 bool Rule::Matches(const log::RecordFields& fields) const {
-  if ((kinds_ & Bit(fields.kind)) == 0) return false;
+  if (fields.kind != kind_) return false;
   if ((types_ & Bit(fields.type)) == 0) return false;
   if ((fields.flags & log::kFlagHistorical) != 0 && !include_historical_) return false;
   if (!sources_.empty() && !std::ranges::binary_search(sources_, fields.source)) return false;

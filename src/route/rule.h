@@ -2,7 +2,7 @@
 //
 // Empty lists mean all. A record matches when its kind is wanted, its type is among `events`, its
 // name matches one of `names`, its source is among `sources`, and, if it is historical (imported),
-// the rule asks for those. Rules read from the outside want the kind `event` only.
+// the rule asks for those. The kind is `event`, or `system` for what the program tells of itself.
 //
 // A compiled rule is immutable and thread-safe. Its stored form holds ids of sources, not names.
 #pragma once
@@ -26,7 +26,10 @@ inline constexpr std::size_t kRuleEntriesMax = 1'000;     // of each list
 inline constexpr std::size_t kRuleEntryBytesMax = 1'024;  // of each name
 
 // As written by users.
+enum class RuleKind : std::uint8_t { kEvent, kSystem };
+
 struct RuleOptions {
+  RuleKind kind = RuleKind::kEvent;
   std::vector<std::string> events;
   std::vector<std::string> names;
   std::vector<std::string> sources;
@@ -45,6 +48,7 @@ class Rule {
   static Result<Rule> Load(std::string_view stored);
 
   bool Matches(const log::RecordFields& fields) const;
+  log::Kind kind() const { return kind_; }
 
  private:
   struct StringHash {
@@ -57,7 +61,7 @@ class Rule {
   Status SetEvents(const std::vector<std::string>& events);
   Status SetNames(std::vector<std::string> names);
 
-  std::uint32_t kinds_ = 1U << static_cast<unsigned>(log::Kind::kEvent);
+  log::Kind kind_ = log::Kind::kEvent;
   std::uint32_t types_ = ~0U;  // one bit per EventType
   bool include_historical_ = false;
   std::vector<log::SourceId> sources_;  // sorted; empty: all

@@ -92,5 +92,17 @@ TEST(Rule, BrokenStoredFormIsRefused) {
   EXPECT_EQ(Rule::Load("{}").error().code(), ErrorCode::kCorrupt);
 }
 
+TEST(Rule, SystemRecordsGoToWhoAskedForThemAndEventsDoNot) {
+  const Rule system = MakeRule({.kind = RuleKind::kSystem, .names = {"destination.*"}});
+  EXPECT_EQ(system.kind(), log::Kind::kSystem);
+  log::RecordFields notice{.source = 0, .kind = log::Kind::kSystem, .name = "destination.disabled"};
+  EXPECT_TRUE(system.Matches(notice));
+  EXPECT_FALSE(system.Matches(Track("destination.disabled")));
+  EXPECT_FALSE(MakeRule({}).Matches(notice));
+  notice.name = "event.dead_lettered";
+  EXPECT_FALSE(system.Matches(notice));
+  EXPECT_EQ(FieldOf({.kind = RuleKind::kSystem, .events = {"track"}}), "events");
+}
+
 }  // namespace
 }  // namespace tributary::route

@@ -1,0 +1,79 @@
+"""Meta events from outside: what the program tells of itself, to those who ask for it."""
+import time
+
+from blackbox import Receiver, wait_until
+
+
+def send(server, ids, event="Order"):
+    batch = [{"type": "track", "userId": "u", "event": event, "messageId": i} for i in ids]
+    assert server.track({"batch": batch}, path="/v1/batch").status == 200
+
+
+def told(receiver, type):
+    return [b for b in receiver.bodies() if b["type"] == type]
+
+
+def test_a_dead_letter_is_told_to_who_asked_and_to_nobody_else(tributary):
+    with Receiver() as ops, Receiver(lambda r: 400) as bad, Receiver() as fine:
+        tributary.destination("ops", url=ops.url, kind="system")
+        tributary.destination("bad", url=bad.url)
+        tributary.destination("fine", url=fine.url)
+        send(tributary, ["m1"])
+        wait_until(lambda: told(ops, "event.dead_lettered"), message="the notice")
+        notice = told(ops, "event.dead_lettered")[0]
+        assert notice["data"]["destination"] == "bad" and notice["data"]["count"] == 1
+        assert notice["data"]["reason"] == "HTTP 400" and notice["messageId"].startswith("sys_")
+        assert notice["timestamp"].endswith("Z")
+        assert fine.message_ids() == ["m1"]  # no notice reaches who did not ask
+        assert ops.all()[0]["headers"]["webhook-id"].startswith("msg_")
+        stats = tributary.stats("ops")
+        assert (stats["delivered"], stats["filtered"]) == (1, 0)  # events form no pair with it
+        assert tributary.stats("fine")["filtered"] == 0  # nor notices with the others
+
+
+def test_a_breaker_and_a_disabled_destination_are_told(tributary):
+    gone = []
+    with Receiver() as ops, Receiver(lambda r: 410 if gone else 500) as bad:
+        tributary.destination("ops", url=ops.url, kind="system",
+                              names=["destination.*"])
+        tributary.destination("bad", url=bad.url, retry={"schedule": ["0s", "1h"]})
+        send(tributary, [f"m{i}" for i in range(40)])
+        wait_until(lambda: told(ops, "destination.breaker_opened"), message="the breaker")
+        assert told(ops, "destination.breaker_opened")[0]["data"]["destination"] == "bad"
+        gone.append(True)
+        send(tributary, [f"n{i}" for i in range(5)])
+        wait_until(lambda: told(ops, "destination.disabled"), message="disabled")
+        assert told(ops, "destination.disabled")[0]["data"]["reason"] == "HTTP 410"
+        assert not told(ops, "event.dead_lettered")  # not among the names it wants
+
+
+def test_failing_to_tell_is_never_told(tributary):
+    with Receiver() as ops, Receiver(lambda r: 400) as broken, Receiver(lambda r: 400) as bad:
+        tributary.destination("ops", url=ops.url, kind="system")
+        tributary.destination("broken-ops", url=broken.url, kind="system")
+        tributary.destination("bad", url=bad.url)
+        send(tributary, ["m1"])
+        wait_until(lambda: tributary.stats("broken-ops")["dead_lettered"] == 1)
+        time.sleep(2.5)  # two flushes: a loop would show
+        assert len(ops.all()) == 1
+        assert len(broken.all()) == 1
+
+
+def test_a_storm_of_dead_letters_is_a_few_notices(tributary):
+    with Receiver() as ops, Receiver(lambda r: 400) as bad:
+        tributary.destination("ops", url=ops.url, kind="system")
+        tributary.destination("bad", url=bad.url)
+        for batch in range(4):
+            send(tributary, [f"{batch}-{i}" for i in range(250)])
+        wait_until(lambda: sum(b["data"]["count"] for b in told(ops, "event.dead_lettered")) == 1000)
+        assert len(ops.all()) <= 10
+
+
+def test_kind_is_checked_and_stays(tributary):
+    bad = tributary.post("/api/v1/destinations", {"name": "d", "type": "null", "kind": "queue"})
+    assert bad.status == 400 and bad.json()["field"] == "kind", bad
+    made = tributary.destination("d", type="null", kind="system")
+    assert made["kind"] == "system"
+    moved = tributary.request("PATCH", "/api/v1/destinations/d", {"kind": "event"})
+    assert moved.status == 400 and moved.json()["field"] == "kind", moved
+    assert tributary.destination("e", type="null")["kind"] == "event"
