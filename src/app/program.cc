@@ -38,6 +38,7 @@ Result<std::unique_ptr<Program>> Program::Build(config::Settings settings) {
 
 Status Program::OpenData() {
   TRY_ASSIGN(data_dir_, store::OpenDataDir(os::PosixFileSystem(), settings_.data_dir));
+  TRY(backup::RemoveScratch(os::PosixFileSystem(), settings_.data_dir));
   TRY_ASSIGN(store_, store::OpenRocksStore({.dir = settings_.data_dir + "/store"}));
   TRY_ASSIGN(log_, log::SegmentedLog::Open({.fs = &os::PosixFileSystem(),
                                             .clock = &os::SystemClock(),
@@ -82,6 +83,15 @@ Status Program::OpenStages() {
 }
 
 Status Program::OpenDoors() {
+  backups_ = std::make_unique<BackupRunner>(
+      backup::BackupWorld{.fs = &os::PosixFileSystem(),
+                          .clock = &os::SystemClock(),
+                          .store = store_.get(),
+                          .log = log_.get(),
+                          .data_dir = settings_.data_dir,
+                          .version = std::string(cli::Version()),
+                          .wait = nullptr},
+      os::SystemRandom());
   access_ = std::make_unique<control::Access>(TokensOf(settings_));
   TRY_ASSIGN(config::ListenAddress address, config::ParseListen(settings_.listen));
   const DoorWorld world{.log = log_.get(),
@@ -95,6 +105,7 @@ Status Program::OpenDoors() {
                                     .metrics = &metrics_,
                                     .tails = &tails_,
                                     .registry = sources_.get(),
+                                    .backups = backups_.get(),
                                     .accepting = &accepting_,
                                     .sync_mode = std::string(SyncModeName(settings_.sync)),
                                     .version = std::string(cli::Version())},
@@ -165,6 +176,7 @@ void Program::Start() {
   });
   file_worker_ = std::make_unique<Worker>("files", [this] { file_loop_.Run(); });
   read_worker_ = std::make_unique<Worker>("reads", [this] { read_loop_.Run(); });
+  backup_worker_ = std::make_unique<Worker>("backups", [this] { backups_->Run(); });
   deliver_worker_ = std::make_unique<Worker>("deliver", [this] { deliver_loop_.Run(); });
   engine_->Start();
   accepting_ = true;
@@ -222,8 +234,10 @@ void Program::CloseDelivery(MonoNanos deadline) {
 
 void Program::Stop() {
   accepting_ = false;
+  backups_->Stop();
   const MonoNanos now = os::SystemClock().Monotonic();
   DrainDoors(now + kDoorDrainMax);
+  backup_worker_->Join();
   CloseDelivery(os::SystemClock().Monotonic() + kDeliveryDrainMax);
   deliver_loop_.Stop();
   file_loop_.Stop();

@@ -11,12 +11,14 @@
 //   outcomes    makes outcomes and changes durable
 //   files       what `file` destinations write           may block
 //   reads       store and index reads for the API        may block
+//   backups     backups of this directory                may block
 #pragma once
 
 #include <atomic>
 #include <memory>
 #include <vector>
 
+#include "app/backup_runner.h"
 #include "app/event_index.h"
 #include "app/http_door.h"
 #include "app/pause.h"
@@ -75,13 +77,14 @@ class Program {
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<deliver::MatcherFactory> matchers_;
   std::unique_ptr<deliver::Engine> engine_;
+  std::unique_ptr<BackupRunner> backups_;
   std::unique_ptr<control::Access> access_;
   std::vector<std::unique_ptr<HttpDoor>> doors_;
 
   Pause maintenance_pause_;
   std::vector<std::unique_ptr<Worker>> door_workers_;
   std::unique_ptr<Worker> log_worker_, maintain_worker_, dedupe_worker_, deliver_worker_,
-      outcome_worker_, file_worker_, read_worker_;
+      outcome_worker_, file_worker_, read_worker_, backup_worker_;
 };
 
 }  // namespace tributary::app

@@ -36,6 +36,7 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddReplayHandlers(parts_->world, router);
   AddSourceHandlers(parts_->world, parts_->blocking, router);
   AddEventHandlers(parts_->world, parts_->finder, router);
+  AddBackupHandlers(parts_->world, parts_->blocking, router);
 }
 
 void ControlApi::AddTrackApiRoutes(http::Router& router) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "control/access.h"
+#include "control/backup.h"
 #include "control/event_index.h"
 #include "control/source_registry.h"
 #include "deliver/engine.h"
@@ -37,6 +38,7 @@ struct ControlWorld {
   const ingest::SourceDirectory* sources = nullptr;  // this loop's
   std::atomic<std::size_t>* tails = nullptr;         // how many are open, of all loops
   SourceRegistry* registry = nullptr;
+  Backups* backups = nullptr;                    // null: there is no such door
   const std::atomic<bool>* accepting = nullptr;  // false while starting and draining
   std::string sync_mode = "always";              // as configured, for /readyz
   std::string version;

@@ -29,6 +29,7 @@ void AddMetricsHandler(const ControlWorld& world, http::Router& router);
 void AddDestinationHandlers(const ControlWorld& world, http::Router& router);
 void AddReplayHandlers(const ControlWorld& world, http::Router& router);
 void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router);
+void AddBackupHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router);
 void AddOpenApiHandler(const ControlWorld& world, http::Router& router);
 
 // OpenAPI 3.1 of every route the router has, whoever added it.

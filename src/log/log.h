@@ -172,6 +172,11 @@ class Log {
     bool sealed = false;
     UnixMicros newest_us = 0;  // received_at of the last record (0: unknown or empty)
     std::string path_stem;     // DIR/p0/00000000000000000000 ; add your own suffix
+    std::string path;          // of the file itself; another one once it was recompressed
+    // Where that ends which readers may see. A copy of so many bytes is a segment of its own. The
+    // file of a raw segment is used again for others soon after it was recompressed: what was read
+    // from it is good if segments() has the same path afterwards.
+    std::uint64_t data_bytes = 0;
   };
   virtual std::vector<SegmentInfo> segments(Partition partition) const = 0;
 

@@ -59,6 +59,9 @@ class SegmentedLog : public Log {
   virtual std::vector<Damage> damage() const = 0;  // found since open, bounded
 };
 
+// Everything below it was retained away; 0 as long as nothing was. `dir` is DATA/log/pN.
+Result<Offset> OldestKept(os::FileSystem& fs, const std::string& dir);
+
 // `tributary verify`: reads everything, changes nothing. Works on a directory that no process uses.
 struct VerifyReport {
   std::uint64_t segments = 0;

@@ -66,6 +66,8 @@ std::vector<Log::SegmentInfo> PartitionLog::segments() const {
     info.sealed = segment.sealed;
     info.newest_us = segment.end == segment.header.base ? 0 : segment.newest_us;
     info.path_stem = segment.stem;
+    info.path = segment.path();
+    info.data_bytes = segment.data_bytes;
     infos.push_back(std::move(info));
   }
   return infos;

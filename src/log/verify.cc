@@ -5,6 +5,7 @@
 #include "log/block.h"
 #include "log/catalog.h"
 #include "log/damage_log.h"
+#include "log/oldest_mark.h"
 #include "log/recovery.h"
 #include "log/segment_reader.h"
 
@@ -143,6 +144,10 @@ class Verifier {
 };
 
 }  // namespace
+
+Result<Offset> OldestKept(os::FileSystem& fs, const std::string& dir) {
+  return ReadOldestMark(fs, dir);
+}
 
 Result<VerifyReport> VerifyLog(os::FileSystem& fs, const std::string& dir) {
   VerifyReport report;

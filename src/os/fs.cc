@@ -1,6 +1,26 @@
 #include "os/fs.h"
 
 namespace tributary::os {
+namespace {
+
+std::unexpected<Error> LeftOut(const char* what) {
+  return Fail(ErrorCode::kUnsupported, std::string("this file system has no ") + what);
+}
+
+}  // namespace
+
+Result<FileInfo> FileSystem::Info(const std::string&) {
+  return LeftOut("file information");
+}
+Status FileSystem::Link(const std::string&, const std::string&) {
+  return LeftOut("hard links");
+}
+Status FileSystem::RemoveDir(const std::string&) {
+  return LeftOut("removal of directories");
+}
+Result<std::string> FileSystem::RealPath(const std::string&) {
+  return LeftOut("real paths");
+}
 
 Result<std::string> ReadFile(FileSystem& fs, const std::string& path, std::uint64_t bytes_max) {
   TRY_ASSIGN(const auto file, fs.Open(path, OpenMode::kRead));

@@ -48,6 +48,18 @@ class DirLock {
   virtual ~DirLock() = default;
 };
 
+// What an entry of a directory is, without following a symbolic link.
+struct FileInfo {
+  enum class Kind : std::uint8_t { kFile, kDir, kOther };
+  Kind kind = Kind::kFile;
+  std::uint64_t bytes = 0;
+  // Two names with the same device and inode are one file; an inode may be used again once its
+  // file is gone.
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::int64_t mtime_ns = 0;  // last change of the bytes, since 1970
+};
+
 enum class OpenMode {
   kRead,       // must exist
   kReadWrite,  // must exist
@@ -71,6 +83,14 @@ class FileSystem {
   virtual bool Exists(const std::string& path) = 0;
   // Bytes an unprivileged writer may still use on the file system of `path`.
   virtual Result<std::uint64_t> FreeBytes(const std::string& path) = 0;
+  // What follows is only asked of by backups; a file system may leave it out (kUnsupported).
+  virtual Result<FileInfo> Info(const std::string& path);  // kNotFound when absent
+  // A second name of the same file. kConflict when `to` exists; any other failure says that this
+  // file cannot have a name there (another file system, say). Durable after SyncDir of the parent.
+  virtual Status Link(const std::string& from, const std::string& to);
+  virtual Status RemoveDir(const std::string& path);  // an empty one
+  // Absolute, without symbolic links, "." and "..".
+  virtual Result<std::string> RealPath(const std::string& path);
   // Takes the lock of a data directory (flock on DIR/LOCK); kConflict when another process has it.
   virtual Result<std::unique_ptr<DirLock>> LockDir(const std::string& dir) = 0;
 };

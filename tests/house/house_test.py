@@ -20,7 +20,7 @@ LAYERS = [
     {"os"},
     {"event", "codec", "config", "metrics"},
     {"log", "store", "http"},
-    {"ingest", "dedupe", "process", "route", "deliver", "lake", "queue"},
+    {"ingest", "dedupe", "process", "route", "deliver", "lake", "queue", "backup"},
     {"sources", "destinations", "amazon_ads"},
     {"cli", "control", "console"},
     {"app"},

@@ -11,7 +11,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "base/check.h"
 
@@ -174,6 +176,37 @@ class Posix final : public FileSystem {
     struct statvfs s {};
     if (::statvfs(path.c_str(), &s) != 0) return OsError("statvfs", path);
     return static_cast<std::uint64_t>(s.f_bavail) * s.f_frsize;
+  }
+
+  Result<FileInfo> Info(const std::string& path) override {
+    struct stat s {};
+    if (::lstat(path.c_str(), &s) != 0) return OsError("stat", path);
+    FileInfo info;
+    info.kind = S_ISREG(s.st_mode)   ? FileInfo::Kind::kFile
+                : S_ISDIR(s.st_mode) ? FileInfo::Kind::kDir
+                                     : FileInfo::Kind::kOther;
+    info.bytes = static_cast<std::uint64_t>(s.st_size);
+    info.device = s.st_dev;
+    info.inode = s.st_ino;
+    info.mtime_ns = s.st_mtim.tv_sec * 1'000'000'000 + s.st_mtim.tv_nsec;
+    return info;
+  }
+
+  Status Link(const std::string& from, const std::string& to) override {
+    if (::link(from.c_str(), to.c_str()) != 0) return OsError("link", to);
+    return {};
+  }
+
+  Status RemoveDir(const std::string& path) override {
+    if (::rmdir(path.c_str()) != 0) return OsError("rmdir", path);
+    return {};
+  }
+
+  Result<std::string> RealPath(const std::string& path) override {
+    const std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr),
+                                                           &std::free);
+    if (real == nullptr) return OsError("realpath", path);
+    return std::string(real.get());
   }
 
   Result<std::unique_ptr<DirLock>> LockDir(const std::string& dir) override {

@@ -1,0 +1,60 @@
+// tributary restore: makes a data directory of a backup, comparing every byte with its manifest.
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "backup/backup.h"
+#include "cli/escape.h"
+#include "cli/progress_bar.h"
+#include "cli/registry.h"
+
+namespace tributary::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kSecretsSentence =
+    "Secrets that were given at run time are sealed with the file secret.key, which backups leave "
+    "out. Put your copy of it into the restored directory before the server starts; without it "
+    "those secrets cannot be read and must be given anew.";
+
+class Restore final : public Command {
+ public:
+  void Describe(Arguments& a) override {
+    a.Positional("BACKUP_DIR", from_, "A directory that 'tributary backup' made.");
+    a.Option("--data-dir", to_, "DATA", "Where to; an empty or a new directory (./data).");
+    a.Flag("--json", json_, "Answers with JSON.");
+    a.OnRun([this](Context& context) { return Run(context); });
+  }
+
+ private:
+  int Run(Context& context) {
+    backup::Progress progress;
+    const auto manifest = backup::Restore(context.fs, from_, to_, progress);
+    if (!manifest) return Complain(context, manifest.error().message());
+    if (json_) {
+      const json report = {{"data_dir", to_},
+                           {"files", manifest->files.size()},
+                           {"bytes", manifest->bytes()},
+                           {"backed_up_at", FormatIso8601(manifest->began_at_us)},
+                           {"secret_key_left_out", manifest->secret_key_left_out}};
+      context.out << EscapeBlock(report.dump(2, ' ', false, json::error_handler_t::replace))
+                  << '\n';
+    } else {
+      context.out << "restored " << BytesText(manifest->bytes()) << " in " << manifest->files.size()
+                  << " files to " << EscapeLine(to_) << ", as of "
+                  << FormatIso8601(manifest->began_at_us) << '\n';
+    }
+    if (manifest->secret_key_left_out) context.err << kSecretsSentence << '\n';
+    return kExitFine;
+  }
+
+  std::string from_;
+  std::string to_ = "./data";
+  bool json_ = false;
+};
+
+const CommandRegistration kRestore =
+    Register<Restore>("restore", "Makes a data directory from a backup.");
+
+}  // namespace
+}  // namespace tributary::cli
