@@ -105,6 +105,9 @@ class FakeEngine final : public deliver::Engine {
   deliver::Committer& committer() override {
     CheckFailed("no committer in a fake", __FILE__, __LINE__);
   }
+  deliver::Declared& declared() override {
+    CheckFailed("no declared destinations in a fake", __FILE__, __LINE__);
+  }
   void Close(MonoNanos, std::move_only_function<void()>) override {}
   void Create(std::string json, Done<std::string> done) override {
     Answer("Create " + json, std::move(done));

@@ -132,6 +132,8 @@ inline constexpr std::size_t kAttemptsKept = 10;
 // message_id and source, which the caller knows.
 std::string PairTraceJson(const PairTrace& pair);
 
+class Declared;
+
 class Engine {
  public:
   template <class T>
@@ -175,6 +177,8 @@ class Engine {
   virtual Result<LaneStats> Stats(std::string_view name) const = 0;
 
   virtual Replays& replays() = 0;
+  // The destinations of the configuration file, said anew while running (declared.h).
+  virtual Declared& declared() = 0;
 
   // ---- What became of a record ----
   // In byte order of the names. kNotFound when the log has no such record (any more). The record

@@ -177,8 +177,16 @@ void EngineImpl::CreateNow(const std::string& json_text, Answer done, Finish fin
   auto spec = reader_.Create(json_text);
   if (!spec) return refuse(spec.error());
   if (const Status room = RoomFor(spec->lane.name); !room) return refuse(room.error());
-  auto birth = MakeBirth(std::move(*spec), false);
-  if (!birth) return refuse(birth.error());
+  MakeNow(std::move(*spec), false, std::move(done), std::move(finish));
+}
+
+void EngineImpl::MakeNow(Spec spec, bool declared, Answer done, Finish finish) {
+  auto birth = MakeBirth(std::move(spec), declared);
+  if (!birth) {
+    done(std::unexpected(birth.error()));
+    finish();
+    return;
+  }
   committer_.Submit(
       {.batch = std::move(birth->batch),
        .high = {},
@@ -342,16 +350,20 @@ void EngineImpl::SetStatus(std::string name, LaneStatus status, std::string reas
       finish();
       return;
     }
-    StoredLane stored{.status = status, .at_us = world_.clock->Now(), .reason = std::move(reason)};
-    entry->loop->loop.executor->Post([this, entry, stored = std::move(stored),
-                                      done = std::move(done),
-                                      finish = std::move(finish)]() mutable {
-      entry->lane->SetStatus(std::move(stored),
-                             [this, entry, done = std::move(done),
-                              finish = std::move(finish)](const Status& written) mutable {
-                               StatusChanged(entry, written, std::move(done), std::move(finish));
-                             });
-    });
+    PutStatus(entry, {.status = status, .at_us = world_.clock->Now(), .reason = std::move(reason)},
+              std::move(done), std::move(finish));
+  });
+}
+
+void EngineImpl::PutStatus(EntryPtr entry, StoredLane stored, Done<std::string> done,
+                           Finish finish) {
+  entry->loop->loop.executor->Post([this, entry, stored = std::move(stored), done = std::move(done),
+                                    finish = std::move(finish)]() mutable {
+    entry->lane->SetStatus(std::move(stored),
+                           [this, entry, done = std::move(done),
+                            finish = std::move(finish)](const Status& written) mutable {
+                             StatusChanged(entry, written, std::move(done), std::move(finish));
+                           });
   });
 }
 

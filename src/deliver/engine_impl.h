@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "deliver/engine.h"
+#include "deliver/engine_declared.h"
 #include "deliver/lane.h"
 #include "deliver/spec.h"
 
@@ -35,6 +36,9 @@ struct Waker {
   Committer* committer = nullptr;
   void Wake();
 };
+
+// Why a destination is paused that was removed from the configuration file.
+inline constexpr std::string_view kUnlistedReason = "no longer in the configuration";
 
 // A destination as it is now. Guarded by the engine's mutex, except id and lane.
 struct Entry {
@@ -73,11 +77,13 @@ class EngineImpl final : public Engine {
   Replays& replays() override;
   void Trace(log::Partition partition, log::Offset offset,
              Done<std::vector<PairTrace>> done) override;
+  Declared& declared() override { return declared_; }
 
  private:
   friend class ReplayTable;                                           // engine_replay.h
   static constexpr std::string_view kNextId = "next_destination_id";  // lanes of replays count too
   static std::string IdBytes(std::uint32_t id);
+  friend class EngineDeclared;
   using EntryPtr = std::shared_ptr<Entry>;
   using Finish = std::move_only_function<void()>;  // the change is over: the next may begin
   // Called with success on the committer thread when its turn has come, or with why it has not.
@@ -101,6 +107,7 @@ class EngineImpl final : public Engine {
   void RunNext();
   Status RoomFor(const std::string& name) const;
   void CreateNow(const std::string& json, Answer done, Finish finish);
+  void MakeNow(Spec spec, bool declared, Answer done, Finish finish);
   void Install(EntryPtr entry, LaneState state);
   using MakeSpec = std::move_only_function<Result<Spec>(const Spec& old)>;
   void ChangeNow(const std::string& name, MakeSpec make, Answer done, Finish finish);
@@ -110,6 +117,7 @@ class EngineImpl final : public Engine {
                      Finish finish);
   void DeleteNow(const std::string& name, Done<void> done, Finish finish);
   void Uninstall(const EntryPtr& entry);
+  void PutStatus(EntryPtr entry, StoredLane stored, Done<std::string> done, Finish finish);
   void SetStatus(std::string name, LaneStatus status, std::string reason, Done<std::string> done);
   void OnCommitter(std::move_only_function<void(const Status&)> task);
 
@@ -153,6 +161,7 @@ class EngineImpl final : public Engine {
   Committer committer_;
   std::vector<std::shared_ptr<LoopState>> loops_;
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();
+  EngineDeclared declared_{*this};
   std::size_t next_loop_ = 0;
   std::uint32_t next_id_ = 1;  // committer thread (or Load)
 

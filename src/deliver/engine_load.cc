@@ -21,7 +21,6 @@ namespace keys = store::keys;
 namespace {
 
 constexpr char kVersion = 1;
-constexpr std::string_view kUnlisted = "no longer in the configuration";
 
 Error Broken(std::string_view what) {
   return {ErrorCode::kCorrupt, "a stored " + std::string(what) + " is broken"};
@@ -225,7 +224,7 @@ Status EngineImpl::UpdateDeclared(Entry& entry, Spec spec) {
   }
   store::Batch batch;
   StoredLane status = entry.lane->status();
-  const bool returns = status.status == LaneStatus::kPaused && status.reason == kUnlisted;
+  const bool returns = status.status == LaneStatus::kPaused && status.reason == kUnlistedReason;
   if (returns) status = {.at_us = world_.clock->Now()};
   const bool same_rule =
       spec.rule.stored == entry.spec.rule.stored && spec.lane.enabled == entry.spec.lane.enabled;
@@ -276,7 +275,7 @@ Status EngineImpl::PauseUnlisted() {
     batch.Put(Family::kOwned, keys::Lane(entry->id),
               EncodeLane({.status = LaneStatus::kPaused,
                           .at_us = world_.clock->Now(),
-                          .reason = std::string(kUnlisted)}));
+                          .reason = std::string(kUnlistedReason)}));
     TRY(world_.store->Write(batch, store::Sync::kYes));
     TRY(Reload(entry->id));
   }

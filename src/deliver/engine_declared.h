@@ -1,0 +1,44 @@
+// The engine's side of declared.h. Inside deliver/ only.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "deliver/declared.h"
+#include "deliver/spec.h"
+
+namespace tributary::deliver {
+
+class EngineImpl;
+
+class EngineDeclared final : public Declared {
+ public:
+  explicit EngineDeclared(EngineImpl& engine) : engine_(engine) {}
+  Status Check(const std::vector<std::string>& declared) const override;
+  void Apply(std::vector<std::string> declared,
+             std::move_only_function<void(const Status&)> done) override;
+
+ private:
+  using Finish = std::move_only_function<void()>;
+  // One small change; calls the first of its arguments with how it went, then the second.
+  using Step = std::move_only_function<void(std::move_only_function<void(const Status&)>, Finish)>;
+  struct Run {
+    std::deque<Step> steps;
+    Status status;
+    std::move_only_function<void(const Status&)> done;
+    Finish finish;
+  };
+
+  Status CheckName(const std::string& name, std::size_t i) const;
+  Result<std::deque<Step>> Plan(const std::vector<std::string>& declared);
+  void PlanOne(Spec spec, std::deque<Step>& steps);
+  void PlanUnlisted(const std::set<std::string>& listed, std::deque<Step>& steps);
+  static void Next(const std::shared_ptr<Run>& run);
+
+  EngineImpl& engine_;
+};
+
+}  // namespace tributary::deliver
