@@ -110,18 +110,28 @@ std::string_view ScopeName(Scope scope) {
 
 }  // namespace
 
-Access::Access(const std::vector<AccessToken>& tokens) {
+void Access::Change(const std::vector<AccessToken>& tokens) {
+  auto known = std::make_shared<Tokens>();
   for (const AccessToken& token : tokens) {
-    tokens_.push_back({codec::Sha256Of(token.token), ReachOf(token)});
+    known->push_back({codec::Sha256Of(token.token), ReachOf(token)});
   }
+  const std::lock_guard lock(mutex_);
+  tokens_ = std::move(known);
+}
+
+std::shared_ptr<const Access::Tokens> Access::tokens() const {
+  const std::lock_guard lock(mutex_);
+  return tokens_;
 }
 
 std::optional<Response> Access::Judge(Scope scope, const Request& request) const {
   if (scope == Scope::kOpen) return std::nullopt;
-  return tokens_.empty() ? JudgeLocal(request) : JudgeToken(scope, request);
+  const auto now = tokens();
+  return now->empty() ? JudgeLocal(request) : JudgeToken(*now, scope, request);
 }
 
-std::optional<Response> Access::JudgeToken(Scope scope, const Request& request) const {
+std::optional<Response> Access::JudgeToken(const Tokens& tokens, Scope scope,
+                                           const Request& request) {
   constexpr std::string_view kBearer = "Bearer ";
   std::string_view given = request.header("Authorization");
   if (!BeginsIgnoringCase(given, kBearer)) {
@@ -132,7 +142,7 @@ std::optional<Response> Access::JudgeToken(Scope scope, const Request& request) 
   const codec::Sha256Bytes digest = codec::Sha256Of(given);
   const Known* found = nullptr;
   // All of them, always: how long it takes says nothing about which one was close.
-  for (const Known& known : tokens_) {
+  for (const Known& known : tokens) {
     if (codec::ConstantTimeEqual(codec::AsText(known.digest), codec::AsText(digest))) {
       found = &known;
     }

@@ -8,9 +8,11 @@
 // Origin other than our own and what browsers mark as coming from another site (web pages),
 // forwarded headers (a local proxy), and bodies that are not application/json (forms).
 //
-// Immutable; any thread.
+// The tokens may be replaced while requests are judged. Any thread.
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,7 +31,10 @@ struct AccessToken {
 
 class Access {
  public:
-  explicit Access(const std::vector<AccessToken>& tokens);
+  explicit Access(const std::vector<AccessToken>& tokens) { Change(tokens); }
+
+  // Other tokens for every request that is judged from now on.
+  void Change(const std::vector<AccessToken>& tokens);
 
   // The answer that ends the request; nullopt: go on.
   std::optional<http::Response> Judge(http::Scope scope, const http::Request& request) const;
@@ -42,10 +47,14 @@ class Access {
     codec::Sha256Bytes digest;  // what is compared, so that not even a token's length shows
     http::Scope reach;
   };
-  std::optional<http::Response> JudgeToken(http::Scope scope, const http::Request& request) const;
+  using Tokens = std::vector<Known>;
+  std::shared_ptr<const Tokens> tokens() const;
+  static std::optional<http::Response> JudgeToken(const Tokens& tokens, http::Scope scope,
+                                                  const http::Request& request);
   static std::optional<http::Response> JudgeLocal(const http::Request& request);
 
-  std::vector<Known> tokens_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Tokens> tokens_;
 };
 
 }  // namespace tributary::control

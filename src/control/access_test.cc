@@ -233,5 +233,18 @@ TEST(Access, HealthIsForWhoeverAsks) {
             200);
 }
 
+TEST(Access, OtherTokensCountFromTheNextRequest) {
+  Access access(kTokens);
+  const std::string old_token = "Bearer t-admin", new_token = "Bearer t-new";
+  http::Request with_old, with_new, with_none;
+  with_old.headers = {{"Authorization", old_token}};
+  with_new.headers = {{"Authorization", new_token}};
+  EXPECT_FALSE(access.Judge(Scope::kAdmin, with_old));
+  access.Change({{.token = "t-new", .admin = true}});
+  EXPECT_EQ(access.Judge(Scope::kAdmin, with_old)->status, 401);
+  EXPECT_FALSE(access.Judge(Scope::kAdmin, with_new));
+  EXPECT_EQ(access.Judge(Scope::kRead, with_none)->status, 401);
+}
+
 }  // namespace
 }  // namespace tributary::control

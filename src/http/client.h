@@ -26,6 +26,9 @@ struct ClientRequest {
   std::shared_ptr<const std::string> body;      // shared: a retry sends the same bytes
   MonoNanos timeout_ns = 15 * kNanosPerSecond;  // of the whole attempt
   std::size_t response_bytes_max = 64 * 1024;   // past it the rest is not read; not a failure
+  // Takes the body of a 2xx piece by piece, as it comes and without a limit, instead of the
+  // response; on the loop. False ends the transfer (Failure::kOther).
+  std::function<bool(std::string_view piece)> on_piece;
 };
 
 // Why there is no status. Words of the delivery log (downstream-dispatch.md section 5, the end).

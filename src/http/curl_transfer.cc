@@ -213,6 +213,13 @@ bool CurlTransfer::TakeHeaderLine(std::string_view line) {
 
 std::size_t CurlTransfer::OnBody(char* data, std::size_t size, std::size_t n, void* self) {
   auto* const transfer = static_cast<CurlTransfer*>(self);
+  if (transfer->request_.on_piece) {
+    long status = 0;
+    curl_easy_getinfo(transfer->easy_, CURLINFO_RESPONSE_CODE, &status);
+    if (status / 100 == 2) {
+      return transfer->request_.on_piece(std::string_view(data, size * n)) ? size * n : 0;
+    }
+  }
   std::string& body = transfer->response_.body;
   const std::size_t room = transfer->request_.response_bytes_max - body.size();
   body.append(data, std::min(room, size * n));

@@ -130,9 +130,32 @@ std::string AllowEntry(const IpBytes& address) {
 
 }  // namespace
 
+bool EgressGuard::Rules::AllowsName(std::string_view name) const {
+  return std::ranges::find(allowed_names, name) != allowed_names.end();
+}
+
 Result<EgressGuard> EgressGuard::Make(const EgressOptions& options) {
   EgressGuard guard;
-  guard.https_only_ = options.https_only;
+  TRY(guard.Change(options));
+  return guard;
+}
+
+Status EgressGuard::Change(const EgressOptions& options) {
+  TRY_ASSIGN(std::shared_ptr<const Rules> rules, ReadRules(options));
+  const std::lock_guard lock(current_->mutex);
+  current_->rules = std::move(rules);
+  return {};
+}
+
+std::shared_ptr<const EgressGuard::Rules> EgressGuard::rules() const {
+  const std::lock_guard lock(current_->mutex);
+  return current_->rules;
+}
+
+Result<std::shared_ptr<const EgressGuard::Rules>> EgressGuard::ReadRules(
+    const EgressOptions& options) {
+  auto rules = std::make_shared<Rules>();
+  rules->https_only = options.https_only;
   for (const std::string& entry : options.allow) {
     const auto bad = [&](std::string_view why) {
       return Fail(ErrorCode::kInvalid, "egress.allow", "'" + entry + "' " + std::string(why));
@@ -145,7 +168,7 @@ Result<EgressGuard> EgressGuard::Make(const EgressOptions& options) {
       bool numeric = false;
       ParseLooseIpv4(name, numeric);
       if (numeric || !IsHostName(name)) return bad("is no network and no host name");
-      guard.allowed_names_.push_back(std::move(name));
+      rules->allowed_names.push_back(std::move(name));
       continue;
     }
     const unsigned offset = IsMappedIpv4(*address) && text.find(':') == text.npos ? 96 : 0;
@@ -165,15 +188,16 @@ Result<EgressGuard> EgressGuard::Make(const EgressOptions& options) {
     for (unsigned bit = network.prefix_bits; bit < 128; ++bit) {
       if (network.bytes[bit / 8] >> (7 - bit % 8) & 1) return bad("has bits set past its prefix");
     }
-    guard.allowed_.push_back(network);
+    rules->allowed.push_back(network);
   }
-  return guard;
+  return rules;
 }
 
 Status EgressGuard::JudgeUrl(std::string_view url) const {
+  const std::shared_ptr<const Rules> now = rules();
   TRY_ASSIGN(const UrlParts parts, SplitUrl(url));
   const std::string host = parts.bracketed ? std::string(parts.host) : CanonicalName(parts.host);
-  if (https_only_ && !parts.https) {
+  if (now->https_only && !parts.https) {
     return Fail(ErrorCode::kDenied, "url", "only https is allowed; see egress: {https_only}");
   }
   if (parts.bracketed) {
@@ -181,37 +205,38 @@ Status EgressGuard::JudgeUrl(std::string_view url) const {
     if (!address || host.find(':') == std::string::npos) {
       return BadUrl("what the URL has in brackets is no IPv6 address (zones are not understood)");
     }
-    return JudgeAddress(FormatIp(*address), host);
+    return Judge(*now, FormatIp(*address), host);
   }
   bool numeric = false;
   if (const auto address = ParseLooseIpv4(host, numeric)) {
-    return JudgeAddress(FormatIp(*address), host);
+    return Judge(*now, FormatIp(*address), host);
   }
   if (numeric) return BadUrl("the host of the URL is no address and cannot be a name");
   if (!IsHostName(host)) {
     return BadUrl("the host of the URL is no name; write international names as xn--…");
   }
-  if (std::ranges::find(allowed_names_, host) != allowed_names_.end()) return {};
+  if (now->AllowsName(host)) return {};
   if (std::ranges::find(kMetadataNames, host) != std::end(kMetadataNames)) {
     return Fail(ErrorCode::kDenied, "url",
                 host + " is a name of a cloud's own services" + AllowHint(host));
   }
   if (!IsLoopbackName(host)) return {};  // judged again when it has been resolved
-  const Status loopback = JudgeAddress("127.0.0.1", host);
-  if (loopback || JudgeAddress("::1", host)) return {};
+  const Status loopback = Judge(*now, "127.0.0.1", host);
+  if (loopback || Judge(*now, "::1", host)) return {};
   return Fail(loopback.error().With(host));
 }
 
 Status EgressGuard::JudgeAddress(std::string_view address, std::string_view host) const {
+  return Judge(*rules(), address, host);
+}
+
+Status EgressGuard::Judge(const Rules& rules, std::string_view address, std::string_view host) {
   const auto bytes = ParseIp(address.substr(0, address.find('%')));
   if (!bytes) return Fail(ErrorCode::kDenied, "url", "the host is at no address of the internet");
   const std::string_view place = PlaceOf(*bytes);
   if (place.empty()) return {};
-  if (!allowed_names_.empty() &&
-      std::ranges::find(allowed_names_, CanonicalName(host)) != allowed_names_.end()) {
-    return {};
-  }
-  for (const Network& network : allowed_) {
+  if (!rules.allowed_names.empty() && rules.AllowsName(CanonicalName(host))) return {};
+  for (const Network& network : rules.allowed) {
     if (SamePrefix(bytes->data(), network.bytes, network.prefix_bits)) return {};
   }
   return Fail(ErrorCode::kDenied, "url",

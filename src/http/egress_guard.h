@@ -6,6 +6,8 @@
 // rebinding does not help. A name that does not resolve is accepted at creation.
 #pragma once
 
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,10 +21,13 @@ struct EgressOptions {
   bool https_only = false;
 };
 
+// Copies share one set of rules. Thread-safe.
 class EgressGuard {
  public:
   // kInvalid names the entry that is no network and no host name.
   static Result<EgressGuard> Make(const EgressOptions& options);
+  // Other rules from now on, or kInvalid as above and the old ones. Connections that are open stay.
+  Status Change(const EgressOptions& options);
 
   // kDenied with a sentence that names the option which would allow it:
   // "127.0.0.1 is a loopback address; to allow it: egress: {allow: [127.0.0.1/32]}".
@@ -35,9 +40,21 @@ class EgressGuard {
     unsigned char bytes[16];  // IPv4 as mapped IPv6
     unsigned prefix_bits;
   };
-  std::vector<Network> allowed_;
-  std::vector<std::string> allowed_names_;
-  bool https_only_ = false;
+  struct Rules {
+    std::vector<Network> allowed;
+    std::vector<std::string> allowed_names;
+    bool https_only = false;
+    bool AllowsName(std::string_view name) const;
+  };
+  struct Current {
+    std::mutex mutex;
+    std::shared_ptr<const Rules> rules;
+  };
+  static Result<std::shared_ptr<const Rules>> ReadRules(const EgressOptions& options);
+  static Status Judge(const Rules& rules, std::string_view address, std::string_view host);
+  std::shared_ptr<const Rules> rules() const;
+
+  std::shared_ptr<Current> current_ = std::make_shared<Current>();
 };
 
 }  // namespace tributary::http

@@ -231,6 +231,16 @@ TEST(EgressGuard, EntriesThatAreNoNetworkAndNoNameAreRefusedByName) {
   }
 }
 
+TEST(EgressGuard, ChangedRulesCountAtOnceAndWrongOnesChangeNothing) {
+  EgressGuard guard = Guard({"127.0.0.1/32"});
+  const EgressGuard copy = guard;
+  ASSERT_TRUE(guard.Change({.allow = {"10.0.0.0/8"}, .https_only = false}));
+  EXPECT_FALSE(guard.JudgeUrl("http://127.0.0.1/"));
+  EXPECT_TRUE(copy.JudgeUrl("http://10.0.0.1/")) << "copies share the rules";
+  EXPECT_FALSE(guard.Change({.allow = {"10.0.0.0/8", "*"}, .https_only = true}));
+  EXPECT_TRUE(guard.JudgeUrl("http://10.0.0.1/"));
+}
+
 TEST(EgressGuard, LongUrlsAreRefusedPastTheirLimit) {
   const std::string url = "http://example.com/";
   EXPECT_TRUE(Guard().JudgeUrl(url + std::string(8192 - url.size(), 'a')));
