@@ -24,11 +24,13 @@ unsigned DoorCount(const config::Settings& settings) {
 
 }  // namespace
 
-Program::Program(config::Settings settings) : settings_(std::move(settings)) {}
+Program::Program(config::Settings settings, config::LoadInput input)
+    : settings_(std::move(settings)), input_(std::move(input)) {}
 Program::~Program() = default;
 
-Result<std::unique_ptr<Program>> Program::Build(config::Settings settings) {
-  std::unique_ptr<Program> program(new Program(std::move(settings)));
+Result<std::unique_ptr<Program>> Program::Build(config::Settings settings,
+                                                config::LoadInput input) {
+  std::unique_ptr<Program> program(new Program(std::move(settings), std::move(input)));
   TRY(program->OpenData());
   TRY(program->OpenStages());
   TRY(program->OpenDoors());
@@ -83,16 +85,27 @@ Status Program::OpenStages() {
 }
 
 Status Program::OpenDoors() {
-  backups_ = std::make_unique<BackupRunner>(
-      backup::BackupWorld{.fs = &os::PosixFileSystem(),
-                          .clock = &os::SystemClock(),
-                          .store = store_.get(),
-                          .log = log_.get(),
-                          .data_dir = settings_.data_dir,
-                          .version = std::string(cli::Version()),
-                          .wait = nullptr},
-      os::SystemRandom());
+  backups_ =
+      std::make_unique<BackupRunner>(backup::BackupWorld{.fs = &os::PosixFileSystem(),
+                                                         .clock = &os::SystemClock(),
+                                                         .store = store_.get(),
+                                                         .log = log_.get(),
+                                                         .data_dir = settings_.data_dir,
+                                                         .version = std::string(cli::Version()),
+                                                         .wait = nullptr},
+                                     os::SystemRandom());
   access_ = std::make_unique<control::Access>(TokensOf(settings_));
+  reloader_ =
+      std::make_unique<Reloader>(ReloadWorld{.fs = &os::PosixFileSystem(),
+                                             .blocking = &read_loop_,
+                                             .destinations = &engine_->declared(),
+                                             .access = access_.get(),
+                                             .egress = egress_.get(),
+                                             .known_source =
+                                                 [sources = sources_](std::string_view name) {
+                                                   return sources->FindByName(name) != nullptr;
+                                                 }},
+                                 input_, settings_);
   TRY_ASSIGN(config::ListenAddress address, config::ParseListen(settings_.listen));
   const DoorWorld world{.log = log_.get(),
                         .metrics = &metrics_,
@@ -106,6 +119,7 @@ Status Program::OpenDoors() {
                                     .tails = &tails_,
                                     .registry = sources_.get(),
                                     .backups = backups_.get(),
+                                    .configuration = reloader_.get(),
                                     .accepting = &accepting_,
                                     .sync_mode = std::string(SyncModeName(settings_.sync)),
                                     .version = std::string(cli::Version())},
@@ -206,6 +220,10 @@ std::string Program::admin_address() const {
   const http::Server* server = doors_.front()->admin_server();
   if (server == nullptr) return {};
   return "http://" + server->host() + ":" + std::to_string(server->port());
+}
+
+void Program::Reload() {
+  reloader_->Reload([](const control::Configuration::Answer&) {});
 }
 
 void Program::DrainDoors(MonoNanos deadline) {

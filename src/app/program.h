@@ -22,6 +22,7 @@
 #include "app/event_index.h"
 #include "app/http_door.h"
 #include "app/pause.h"
+#include "app/reload.h"
 #include "app/worker.h"
 #include "config/settings.h"
 #include "dedupe/dedupe.h"
@@ -36,7 +37,8 @@ namespace tributary::app {
 class Program {
  public:
   // Opens and recovers everything, binds the sockets; accepts nothing yet.
-  static Result<std::unique_ptr<Program>> Build(config::Settings settings);
+  // `input` is what the settings were read from, for reloads.
+  static Result<std::unique_ptr<Program>> Build(config::Settings settings, config::LoadInput input);
   ~Program();
 
   // Starts the threads and returns; requests are answered from now on.
@@ -45,11 +47,14 @@ class Program {
   std::string address() const;
   std::string admin_address() const;  // empty without admin.listen
 
+  // Reads the configuration file again; any thread. What comes of it is logged.
+  void Reload();
+
   // Drains and ends all threads; at most about 9 s. Call once, from the thread that built it.
   void Stop();
 
  private:
-  explicit Program(config::Settings settings);
+  Program(config::Settings settings, config::LoadInput input);
   Status OpenData();
   Status OpenStages();
   Status OpenDoors();
@@ -58,7 +63,8 @@ class Program {
   void DrainDoors(MonoNanos deadline);
   void CloseDelivery(MonoNanos deadline);
 
-  config::Settings settings_;
+  config::Settings settings_;  // as at the start
+  config::LoadInput input_;
   metrics::Registry metrics_;
   std::atomic<bool> accepting_{false};
   std::atomic<std::size_t> tails_{0};
@@ -79,6 +85,7 @@ class Program {
   std::unique_ptr<deliver::Engine> engine_;
   std::unique_ptr<BackupRunner> backups_;
   std::unique_ptr<control::Access> access_;
+  std::unique_ptr<Reloader> reloader_;
   std::vector<std::unique_ptr<HttpDoor>> doors_;
 
   Pause maintenance_pause_;

@@ -35,20 +35,18 @@ Result<config::LoadInput> InputOf(const cli::ServeOptions& options) {
 }
 
 // Runs until SIGTERM or SIGINT; a second one ends the process at once.
-void WaitForEnd() {
+// SIGHUP reads the configuration file again.
+void WaitForEnd(Program& program) {
   os::AsioLoop loop;
   const os::SignalWatch watch(
-      loop, [&loop] { loop.Stop(); },
-      [] {
-        LogInfo("reload_ignored", {{"why", "not supported"}});
-      });
+      loop, [&loop] { loop.Stop(); }, [&program] { program.Reload(); });
   loop.Run();
 }
 
-int RunProgram(config::Settings settings) {
+int RunProgram(config::Settings settings, config::LoadInput input) {
   const std::string data_dir = settings.data_dir;
   const std::string sync(SyncModeName(settings.sync));
-  auto program = Program::Build(std::move(settings));
+  auto program = Program::Build(std::move(settings), std::move(input));
   if (!program) {
     Complain(program.error().message());
     return cli::kExitFailed;
@@ -59,7 +57,7 @@ int RunProgram(config::Settings settings) {
     LogInfo("admin_listening", {{"address", admin}});
   }
   std::fprintf(stderr, "listening on %s\n", (*program)->address().c_str());
-  WaitForEnd();
+  WaitForEnd(**program);
   LogInfo("stopping");
   (*program)->Stop();
   LogInfo("stopped");
@@ -82,7 +80,7 @@ int Serve(const cli::ServeOptions& options) {
   }
   SetLogging(loaded->settings.logging.level, loaded->settings.logging.format);
   for (const std::string& warning : loaded->warnings) Complain(warning);
-  return RunProgram(std::move(loaded->settings));
+  return RunProgram(std::move(loaded->settings), *std::move(input));
 }
 
 }  // namespace tributary::app

@@ -37,6 +37,7 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddSourceHandlers(parts_->world, parts_->blocking, router);
   AddEventHandlers(parts_->world, parts_->finder, router);
   AddBackupHandlers(parts_->world, parts_->blocking, router);
+  AddReloadHandlers(parts_->world, router);
 }
 
 void ControlApi::AddTrackApiRoutes(http::Router& router) {

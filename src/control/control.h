@@ -14,6 +14,7 @@
 #include "control/access.h"
 #include "control/backup.h"
 #include "control/event_index.h"
+#include "control/reload.h"
 #include "control/source_registry.h"
 #include "deliver/engine.h"
 #include "http/router.h"
@@ -39,6 +40,7 @@ struct ControlWorld {
   std::atomic<std::size_t>* tails = nullptr;         // how many are open, of all loops
   SourceRegistry* registry = nullptr;
   Backups* backups = nullptr;                    // null: there is no such door
+  Configuration* configuration = nullptr;        // null: there is no such door
   const std::atomic<bool>* accepting = nullptr;  // false while starting and draining
   std::string sync_mode = "always";              // as configured, for /readyz
   std::string version;

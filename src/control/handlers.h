@@ -30,6 +30,7 @@ void AddDestinationHandlers(const ControlWorld& world, http::Router& router);
 void AddReplayHandlers(const ControlWorld& world, http::Router& router);
 void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router);
 void AddBackupHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router);
+void AddReloadHandlers(const ControlWorld& world, http::Router& router);
 void AddOpenApiHandler(const ControlWorld& world, http::Router& router);
 
 // OpenAPI 3.1 of every route the router has, whoever added it.

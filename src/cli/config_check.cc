@@ -1,0 +1,78 @@
+#include "cli/config_check.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "destinations/route_matcher.h"
+
+namespace tributary::cli {
+namespace {
+
+using config::Loaded;
+using config::LoadInput;
+using config::Problems;
+
+class Judge final : public SpecJudge {
+ public:
+  Judge(const config::Settings& settings, KnownSource known_source, http::EgressGuard guard)
+      : sources_(settings.sources),
+        known_source_(std::move(known_source)),
+        guard_(std::move(guard)),
+        matchers_(destinations::MakeRouteMatchers(
+            [this](std::string_view name) { return FindSource(name); })),
+        reader_(*matchers_, {.egress = &guard_}),
+        shown_by_(*matchers_, {.egress = nullptr}) {}
+
+  Status Check(const std::string& json) const override {
+    TRY(reader_.Create(json));
+    return {};
+  }
+  Result<std::string> Normal(const std::string& json, bool redact) const override {
+    TRY_ASSIGN(const deliver::Spec spec, shown_by_.Create(json));
+    return shown_by_.Write(spec, redact).dump();
+  }
+
+ private:
+  // Any number will do: nothing is delivered by these rules.
+  std::optional<log::SourceId> FindSource(std::string_view name) const {
+    const auto found = std::ranges::find(sources_, name, &config::SourceSettings::name);
+    const auto place = static_cast<log::SourceId>(found - sources_.begin() + 1);
+    if (found != sources_.end() || (known_source_ && known_source_(name))) return place;
+    return std::nullopt;
+  }
+
+  const std::vector<config::SourceSettings> sources_;
+  const KnownSource known_source_;
+  const http::EgressGuard guard_;
+  const std::unique_ptr<deliver::MatcherFactory> matchers_;
+  const deliver::SpecReader reader_;
+  const deliver::SpecReader shown_by_;  // without egress rules: what is shown was judged before
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SpecJudge>> SpecJudge::Make(const config::Settings& settings,
+                                                   KnownSource known_source) {
+  TRY_ASSIGN(http::EgressGuard guard,
+             http::EgressGuard::Make(
+                 {.allow = settings.egress.allow, .https_only = settings.egress.https_only}));
+  return std::make_unique<Judge>(settings, std::move(known_source), std::move(guard));
+}
+
+// The egress rules and sources of the file decide about its destinations, so it is read twice.
+std::expected<Loaded, Problems> LoadAndJudge(const LoadInput& input,
+                                             const SpecJudge::KnownSource& known_source) {
+  auto loaded = config::Load(input);
+  if (!loaded) return loaded;
+  const auto judge = SpecJudge::Make(loaded->settings, known_source);
+  if (!judge) {
+    const std::string message = "egress: " + judge.error().message();
+    return std::unexpected(Problems{{input.file_name, 0, 0, "egress", message}});
+  }
+  if (loaded->settings.destinations.empty()) return loaded;
+  LoadInput with = input;
+  with.check_destination = [&judge](const std::string& json) { return (*judge)->Check(json); };
+  return config::Load(with);
+}
+
+}  // namespace tributary::cli

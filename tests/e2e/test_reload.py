@@ -1,0 +1,182 @@
+"""Changes of the configuration file: reload by API and SIGHUP, plan, and what removal means."""
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from blackbox import ALLOW_LOOPBACK, BINARY, Receiver, Tributary, wait_until
+
+
+def command(server, *arguments, **kwargs):
+    return subprocess.run([BINARY, *map(str, arguments), "--url", f"http://127.0.0.1:{server.port}"],
+                          capture_output=True, text=True, timeout=60, **kwargs)
+
+
+def hook(name, url, more=""):
+    return f"- {{name: {name}, type: webhook, url: \"{url}\"{more}}}\n"
+
+
+def write(server, text):
+    (server.data_dir.parent / (server.data_dir.name + ".yaml")).write_text(text)
+
+
+def reload(server):
+    return server.post("/api/v1/reload", {})
+
+
+def destination(server, name):
+    return server.get(f"/api/v1/destinations/{name}").json()
+
+
+def test_a_reload_makes_changes_and_pauses_without_touching_the_rest(tmp_path):
+    with Receiver() as a, Receiver() as b, Receiver() as c:
+        config = ALLOW_LOOPBACK + "destinations:\n" + hook("a", a.url) + hook("b", b.url)
+        with Tributary(data_dir=tmp_path / "data", config=config) as server:
+            server.destination("mine", type="null")
+            before = destination(server, "a")
+            write(server, ALLOW_LOOPBACK + "logging: {level: warn}\nthreads: 7\ndestinations:\n" +
+                  hook("a", a.url) + hook("c", c.url, ", concurrency: 3"))
+            plan = server.post("/api/v1/plan", {})
+            assert plan.status == 200, plan
+            assert plan.json()["needs_restart"] == ["threads"]
+            assert destination(server, "b")["status"] == "active", "a plan changes nothing"
+            done = reload(server)
+            assert done.status == 200, done
+            assert set(done.json()["applied"]) == {"destinations.b", "destinations.c",
+                                                   "logging.level"}
+            assert done.json()["needs_restart"] == ["threads"]
+            assert destination(server, "a") == before
+            assert destination(server, "b")["status"] == "paused"
+            assert destination(server, "c")["declared"] is True
+            server.track({"type": "track", "event": "x", "userId": "u", "messageId": "m1"})
+            wait_until(lambda: a.message_ids() == ["m1"] and c.message_ids() == ["m1"], 10)
+            assert b.message_ids() == []
+            assert server.request("PATCH", "/api/v1/destinations/c", {"concurrency": 1}).status == 409
+            # Again: nothing is applied, and what needs a restart is still named.
+            again = reload(server).json()
+            assert again["applied"] == [] and again["needs_restart"] == ["threads"]
+            # It comes back where it was, and gets what waited.
+            write(server, config)
+            assert reload(server).status == 200
+            wait_until(lambda: b.message_ids() == ["m1"], 10, "the backlog of b")
+            assert destination(server, "c")["status"] == "paused"
+            assert server.request("DELETE", "/api/v1/destinations/c").status == 204
+            assert server.get("/api/v1/destinations/mine").json()["status"] == "active"
+
+
+@pytest.mark.parametrize("text, line, said", [
+    ("lisen: x\n", 1, "did you mean 'listen'?"),
+    ("destinations:\n- {name: ok, type: \"null\"}\n- {name: d, type: webhok, url: 'http://x'}\n", 3,
+     "webhook"),
+    ("destinations:\n- {name: ok, type: \"null\"}\n- {name: d, type: webhook, url: 'http://10.0.0.1'}\n",
+     3, "egress"),
+    ("listen: [\n", 2, ""),
+])
+def test_a_wrong_file_changes_nothing_and_names_the_line(tmp_path, text, line, said):
+    with Tributary(data_dir=tmp_path / "data", config="") as server:
+        write(server, text)
+        for path in ["/api/v1/reload", "/api/v1/plan"]:
+            refused = server.post(path, {})
+            assert refused.status == 400, refused
+            body = refused.json()
+            assert body["success"] is False and body["code"] == "invalid" and body["message"]
+            assert body["problems"][0]["line"] == line, body
+            assert said in json.dumps(body["problems"]), body
+        assert server.get("/api/v1/destinations").json()["data"] == []
+
+
+def test_a_name_in_both_places_refuses_the_reload_and_the_start(tmp_path):
+    with Tributary(data_dir=tmp_path / "data", config="") as server:
+        server.destination("d", type="null")
+        both = "destinations:\n- {name: new, type: \"null\"}\n- {name: d, type: \"null\"}\n"
+        write(server, both)
+        refused = reload(server)
+        assert refused.status == 409 and "\"d\"" in refused.json()["message"], refused
+        assert server.get("/api/v1/destinations/new").status == 404
+        assert server.stop() == 0
+        server.config = both
+        with pytest.raises(RuntimeError, match="declared in the configuration"):
+            server.start()
+
+
+def test_sighup_reloads(tmp_path):
+    with Tributary(data_dir=tmp_path / "data", config="") as server:
+        write(server, "destinations:\n- {name: d, type: \"null\"}\n")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.get("/api/v1/destinations/d").status == 200, 10, "the reload")
+        write(server, "nonsense: 1\n")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: any("reload_refused" in line for line in server.log), 10, "the log line")
+        assert server.get("/readyz").status == 200
+
+
+def test_egress_and_tokens_apply_at_once(tmp_path):
+    with Receiver() as receiver, Tributary(data_dir=tmp_path / "data", config="") as server:
+        body = {"name": "d", "type": "webhook", "url": receiver.url}
+        assert server.post("/api/v1/destinations", body).status == 400
+        write(server, ALLOW_LOOPBACK)
+        assert reload(server).json()["applied"] == ["egress.allow"]
+        assert server.post("/api/v1/destinations", body).status == 201
+        server.track({"type": "track", "event": "x", "userId": "u", "messageId": "m1"})
+        wait_until(lambda: receiver.message_ids() == ["m1"], 10, "the delivery")
+        write(server, ALLOW_LOOPBACK + "tokens: [{token: secret-token-0123456789, scopes: [admin]}]\n")
+        assert reload(server).status == 200
+        assert server.get("/api/v1/destinations").status == 401
+        bearer = {"Authorization": "Bearer secret-token-0123456789"}
+        assert server.get("/api/v1/destinations", headers=bearer).status == 200
+
+
+def test_tokens_cannot_be_reloaded_away_from_a_public_listener(tmp_path):
+    token = "tokens: [{token: secret-token-0123456789, scopes: [admin]}]\n"
+    with Tributary(data_dir=tmp_path / "data", config=token, listen="0.0.0.0:0") as server:
+        server.host = "127.0.0.1"
+        write(server, "listen: 127.0.0.1:8080\n")
+        bearer = {"Authorization": "Bearer secret-token-0123456789"}
+        refused = server.post("/api/v1/reload", {}, headers=bearer)
+        assert refused.status in (400, 409), refused
+        assert server.get("/api/v1/destinations").status == 401
+
+
+def test_the_commands_plan_and_reload(tmp_path):
+    with Tributary(data_dir=tmp_path / "data", config="") as server:
+        assert command(server, "plan").returncode == 0
+        other = tmp_path / "other.yaml"
+        other.write_text("destinations:\n- {name: d, type: webhook, url: 'https://example.com/h',"
+                         " signing_secret: whsec_QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFB}\n")
+        planned = command(server, "plan", "--config", other)
+        assert planned.returncode == 2, planned
+        assert '+ destination "d"' in planned.stdout and "QUFB" not in planned.stdout
+        as_json = json.loads(command(server, "plan", "--config", other, "--json").stdout)
+        assert as_json["changes"][0]["action"] == "add"
+        assert server.get("/api/v1/destinations/d").status == 404
+        other.write_text("lisen: 1\n")
+        wrong = command(server, "plan", "--config", other)
+        assert wrong.returncode == 1 and f"{other}:1:1: lisen" in wrong.stderr, wrong
+        write(server, "destinations:\n- {name: d, type: \"null\"}\nthreads: 3\n")
+        done = command(server, "reload")
+        assert done.returncode == 0, done
+        assert done.stdout == "applied: destinations.d\nneeds a restart: threads\n"
+
+
+def test_without_a_file_there_is_nothing_to_reload(tmp_path):
+    with Tributary(data_dir=tmp_path / "data", config=None) as server:
+        assert reload(server).status == 409
+        assert server.post("/api/v1/plan", {"text": "threads: 3\n"}).json()["needs_restart"] == \
+            ["threads"]
+
+
+def test_a_reload_under_load_loses_nothing(tmp_path):
+    """Destinations change every moment; each that was there for an event gets it."""
+    with Receiver() as kept:
+        base = ALLOW_LOOPBACK + "destinations:\n" + hook("kept", kept.url)
+        with Tributary(data_dir=tmp_path / "data", config=base) as server:
+            for i in range(30):
+                write(server, base + f"- {{name: other, type: \"null\", concurrency: {i + 1}}}\n"
+                      if i % 3 else base)
+                server.process.send_signal(signal.SIGHUP)
+                server.track({"type": "track", "event": "x", "userId": "u", "messageId": f"m{i}"})
+                time.sleep(0.01)
+            wait_until(lambda: len(set(kept.message_ids())) == 30, 20, "all events")
+            assert len(kept.message_ids()) == 30
