@@ -63,12 +63,19 @@ Result<std::string> CallForBody(Api& api, const ApiCall& call) {
   return Fail(code, MessageOf(answer));
 }
 
-Result<std::vector<std::string>> ListAll(Api& api, const std::string& path) {
+std::string WithQuery(const std::string& path, std::string_view name, std::string_view value) {
+  const char* const joint = path.find('?') == std::string::npos ? "?" : "&";
+  return path + joint + std::string(name) + "=" + EncodePathPart(value);
+}
+
+Result<std::vector<std::string>> ListAll(Api& api, const std::string& path,
+                                         std::size_t entries_max) {
   std::vector<std::string> all;
   std::string cursor;
   for (std::size_t pages = 0; pages < kPagesMax; ++pages) {
     ApiCall call;
-    call.path = path + "?limit=" + std::to_string(kPageEntries);
+    call.path =
+        WithQuery(path, "limit", std::to_string(std::min(kPageEntries, entries_max - all.size())));
     if (!cursor.empty()) call.path += "&cursor=" + EncodePathPart(cursor);
     TRY_ASSIGN(const std::string body, CallForBody(api, call));
     const auto page = nlohmann::ordered_json::parse(body, nullptr, false);
@@ -77,6 +84,7 @@ Result<std::vector<std::string>> ListAll(Api& api, const std::string& path) {
                   "the server's list is not as it should be: is it Tributary?");
     }
     for (const auto& entry : page["data"]) all.push_back(entry.dump());
+    if (all.size() >= entries_max) return all;
     const auto next = page.find("next_cursor");
     if (next == page.end() || !next->is_string()) return all;
     cursor = next->get<std::string>();

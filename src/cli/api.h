@@ -49,6 +49,10 @@ class Api {
   // because nobody listens there; any other code leaves open whether the server acted on it.
   virtual Result<ApiAnswer> Call(const ApiCall& call) = 0;
   virtual void Wait(MonoNanos span) = 0;
+  // The same for an answer without an end: `on_piece` gets the body of a 2xx as it comes, until it
+  // says false or the connection ends. Another status is the answer as ever.
+  using OnPiece = std::function<bool(std::string_view piece)>;
+  virtual Result<ApiAnswer> Stream(const ApiCall& call, OnPiece on_piece) = 0;
 };
 
 using Connect = std::function<Result<std::unique_ptr<Api>>(const ApiTarget& target)>;
@@ -59,8 +63,12 @@ Result<std::unique_ptr<Api>> ConnectOverHttp(const ApiTarget& target);
 // The body of a 2xx; for any other status an error with the server's sentence.
 Result<std::string> CallForBody(Api& api, const ApiCall& call);
 std::string MessageOf(const ApiAnswer& answer);
-// All entries of a list, page after page, as JSON texts.
-Result<std::vector<std::string>> ListAll(Api& api, const std::string& path);
+// The entries of a list, page after page, as JSON texts; at most `entries_max` (not 0) of them.
+inline constexpr std::size_t kAllEntries = static_cast<std::size_t>(-1);
+Result<std::vector<std::string>> ListAll(Api& api, const std::string& path,
+                                         std::size_t entries_max = kAllEntries);
+// The path with one more query parameter, encoded.
+std::string WithQuery(const std::string& path, std::string_view name, std::string_view value);
 
 // What every client command takes: --url, --token and --json, or TRIBUTARY_URL, TRIBUTARY_TOKEN.
 struct ApiOptions {

@@ -10,19 +10,42 @@ namespace tributary::cli {
 namespace {
 
 constexpr MonoNanos kCallTimeout = 60 * kNanosPerSecond;
+constexpr MonoNanos kStreamTimeout = 24 * 3600 * kNanosPerSecond;  // then it is opened again
 
 class HttpApi final : public Api {
  public:
   HttpApi(ApiTarget target, http::EgressGuard guard)
       : target_(std::move(target)), guard_(std::move(guard)) {}
 
-  Result<ApiAnswer> Call(const ApiCall& call) override {
+  Result<ApiAnswer> Call(const ApiCall& call) override { return Send(RequestFor(call)); }
+
+  void Wait(MonoNanos span) override {
+    os::AsioLoop loop;
+    loop.At(loop.Now() + span, [&loop] { loop.Stop(); });
+    loop.Run();
+  }
+
+  Result<ApiAnswer> Stream(const ApiCall& call, OnPiece on_piece) override {
+    http::ClientRequest request = RequestFor(call);
+    request.timeout_ns = kStreamTimeout;
+    bool ended = false;
+    request.on_piece = [&](std::string_view piece) {
+      ended = ended || !on_piece(piece);
+      return !ended;
+    };
+    auto answer = Send(std::move(request));
+    if (!answer && ended) return ApiAnswer{.status = 200, .headers = {}, .body = {}};
+    return answer;
+  }
+
+ private:
+  Result<ApiAnswer> Send(http::ClientRequest request) {
     os::AsioLoop loop;
     const auto client = http::MakeCurlClient(
         loop, guard_, {.user_agent = "Tributary-CLI/" + std::string(Version())});
     http::ClientResponse response;
     loop.Post([&] {
-      client->Send(RequestFor(call), [&](http::ClientResponse done) {
+      client->Send(std::move(request), [&](http::ClientResponse done) {
         response = std::move(done);
         loop.Stop();
       });
@@ -32,13 +55,6 @@ class HttpApi final : public Api {
     return ApiAnswer{response.status, std::move(response.headers), std::move(response.body)};
   }
 
-  void Wait(MonoNanos span) override {
-    os::AsioLoop loop;
-    loop.At(loop.Now() + span, [&loop] { loop.Stop(); });
-    loop.Run();
-  }
-
- private:
   http::ClientRequest RequestFor(const ApiCall& call) const {
     http::ClientRequest request;
     request.method = call.method;

@@ -19,6 +19,9 @@ class Arguments {
   virtual ~Arguments() = default;
 
   virtual void Positional(const std::string& name, std::string& value, const std::string& help) = 0;
+  // What is left of the command line, at least one; the last of the positionals.
+  virtual void Positionals(const std::string& name, std::vector<std::string>& values,
+                           const std::string& help) = 0;
   // `name` is "--listen", `placeholder` what stands for the value in the help.
   virtual void Option(const std::string& name, std::string& value, const std::string& placeholder,
                       const std::string& help) = 0;
@@ -36,6 +39,10 @@ class Arguments {
   virtual void OnRun(Action action) = 0;
   // `tributary COMMAND VERB …`; options of the command may also stand behind the verb.
   virtual Arguments& Verb(const std::string& name, const std::string& help, Action action) = 0;
+  // Verbs of a thing that belongs to the command: `tributary sources keys list …`.
+  virtual Arguments& Group(const std::string& name, const std::string& help) = 0;
+  // The verb has this name too.
+  virtual void AlsoCalled(const std::string& name) = 0;
 };
 
 }  // namespace tributary::cli

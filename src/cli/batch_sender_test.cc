@@ -137,7 +137,12 @@ TEST_F(EventsSend, AnswerOfSomebodyElseIsNoAcceptance) {
 TEST_F(EventsSend, ProgressIsDrawnWhereSomebodyWatches) {
   terminal.input = "{}\n{}\n";
   terminal.err_is_terminal = true;
-  EXPECT_EQ(Send({"--batch", "1"}).err, "\r1 sent\r2 sent\n");
+  const std::string err = Send({"--batch", "1"}).err;
+  EXPECT_TRUE(err.starts_with("\rsending  ")) << err;
+  EXPECT_TRUE(err.ends_with("\rsending  6 bytes\n")) << err;
+  terminal.err_is_terminal = false;
+  terminal.input = "{}\n";
+  EXPECT_EQ(Send().err, "");
 }
 
 TEST_F(EventsSend, EmptyInputSendsNothing) {

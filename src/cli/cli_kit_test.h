@@ -41,6 +41,12 @@ class FakeServer {
       server_.calls.push_back(call);
       return server_.answer(call);
     }
+    // The body of the answer is what comes, in one piece.
+    Result<ApiAnswer> Stream(const ApiCall& call, OnPiece on_piece) override {
+      TRY_ASSIGN(const ApiAnswer answer, Call(call));
+      if (answer.status == 200) on_piece(answer.body);
+      return answer;
+    }
     void Wait(MonoNanos span) override { server_.waits.push_back(span); }
 
    private:

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "cli/command_tree.h"
 #include "cli/registry.h"
 #include "config/option.h"
 #include "os/process.h"
@@ -19,6 +20,10 @@ class Cli11Arguments final : public Arguments {
 
   void Positional(const std::string& name, std::string& value, const std::string& help) override {
     app_.add_option(name, value, help)->required()->type_name("");
+  }
+  void Positionals(const std::string& name, std::vector<std::string>& values,
+                   const std::string& help) override {
+    app_.add_option(name, values, help)->required()->type_name("")->take_all();
   }
   void Option(const std::string& name, std::string& value, const std::string& placeholder,
               const std::string& help) override {
@@ -51,16 +56,25 @@ class Cli11Arguments final : public Arguments {
     app_.callback([this, action = std::move(action)] { chosen_ = action; });
   }
   Arguments& Verb(const std::string& name, const std::string& help, Action action) override {
+    Cli11Arguments& verb = Below(name, help);
+    verb.OnRun(std::move(action));
+    return verb;
+  }
+  Arguments& Group(const std::string& name, const std::string& help) override {
+    return Below(name, help);
+  }
+  void AlsoCalled(const std::string& name) override { app_.alias(name); }
+
+ private:
+  Cli11Arguments& Below(const std::string& name, const std::string& help) {
     app_.require_subcommand(1);
-    CLI::App* verb = app_.add_subcommand(name, help);
-    verb->fallthrough();
-    verb->footer("Options of '" + app_.get_name() + "' may stand here too.");
-    verbs_.push_back(std::make_unique<Cli11Arguments>(*verb, chosen_));
-    verbs_.back()->OnRun(std::move(action));
+    CLI::App* below = app_.add_subcommand(name, help);
+    below->fallthrough();
+    below->footer("Options of '" + app_.get_name() + "' may stand here too.");
+    verbs_.push_back(std::make_unique<Cli11Arguments>(*below, chosen_));
     return *verbs_.back();
   }
 
- private:
   CLI::App& app_;
   Action& chosen_;
   std::vector<std::unique_ptr<Cli11Arguments>> verbs_;
@@ -157,7 +171,28 @@ config::Environment WholeEnvironment() {
   return all;
 }
 
+CommandTree TreeOf(const CLI::App& app) {
+  CommandTree tree{.name = app.get_name(), .help = app.get_description()};
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_positional()) continue;
+    for (const std::string& name : option->get_lnames()) {
+      tree.options.push_back(
+          {.name = "--" + name,
+           .help = option->get_description(),
+           .takes_value = option->get_expected_max() > 0 && option->get_type_size_max() > 0});
+    }
+  }
+  for (const CLI::App* below : app.get_subcommands([](const CLI::App*) { return true; })) {
+    tree.commands.push_back(TreeOf(*below));
+  }
+  return tree;
+}
+
 }  // namespace
+
+CommandTree WholeCommandTree() {
+  return TreeOf(Parser().app);
+}
 
 std::string_view Version() {
   return TRIBUTARY_VERSION;

@@ -1,13 +1,10 @@
 // tributary destinations: list, make, show and steer the destinations of a running server.
-#include <istream>
 #include <nlohmann/json.hpp>
-#include <ostream>
 
+#include "cli/api_command.h"
+#include "cli/assignments.h"
 #include "cli/escape.h"
 #include "cli/input.h"
-#include "cli/pretty_json.h"
-#include "cli/registry.h"
-#include "cli/table.h"
 #include "config/option_list.h"
 
 namespace tributary::cli {
@@ -17,12 +14,6 @@ using nlohmann::ordered_json;
 
 constexpr std::string_view kPath = "/api/v1/destinations";
 
-std::string Cell(const ordered_json& object, const char* name) {
-  const auto found = object.find(name);
-  if (found == object.end() || found->is_null()) return {};
-  return found->is_string() ? found->get<std::string>() : found->dump();
-}
-
 std::string StatusCell(const ordered_json& destination) {
   std::string status = Cell(destination, "status");
   if (Cell(destination, "enabled") == "false") status = "off";
@@ -30,116 +21,143 @@ std::string StatusCell(const ordered_json& destination) {
   return reason.empty() ? status : status + " (" + reason + ")";
 }
 
-std::string ListText(const std::vector<std::string>& destinations) {
-  Table table({"NAME", "TYPE", "STATUS", "URL"});
-  for (const std::string& text : destinations) {
-    const auto one = ordered_json::parse(text);
-    table.Add({Cell(one, "name"), Cell(one, "type"), StatusCell(one), Cell(one, "url")});
-  }
-  return table.ToString();
-}
-
-std::string ListJson(const std::vector<std::string>& destinations) {
-  ordered_json all = ordered_json::array();
-  for (const std::string& text : destinations) all.push_back(ordered_json::parse(text));
-  return all.dump(2) + "\n";
-}
-
-std::string StatsText(const std::string& body) {
-  const auto stats = ordered_json::parse(body, nullptr, false);
-  std::string out;
-  for (const auto& [name, value] : stats.items()) {
-    constexpr std::size_t kNameColumns = 14;
-    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
-    out += EscapeLine(name) + std::string(kNameColumns - std::min(name.size(), kNameColumns), ' ') +
-           "  " + EscapeLine(text) + "\n";
-  }
-  return out;
-}
-
-class Destinations final : public Command {
+class Destinations final : public ApiCommand {
  public:
   void Describe(Arguments& a) override {
     options_.Describe(a);
     a.Verb("list", "Lists them.", Calls(&Destinations::List));
-    Named(a, "get", "Shows one.", &Destinations::Get);
-    a.Verb("add", "Makes one.", Calls(&Destinations::Add))
-        .Positional("FILE", file_, "Its JSON; - reads standard input.");
-    Named(a, "delete", "Removes one and what waits for it.", &Destinations::Delete);
+    Named(a, "show", "Shows one.", &Destinations::Show).AlsoCalled("get");
+    DescribeChanges(a);
     Named(a, "pause", "Stops sending; the backlog stays.", &Destinations::Pause);
     Named(a, "resume", "Sends again.", &Destinations::Resume);
     Named(a, "stats", "Counts deliveries and what waits.", &Destinations::Stats);
+    DescribeTrials(a);
+    Named(a, "revisions", "Lists what it was before.", &Destinations::Revisions);
+    Named(a, "revert", "Makes it again what it was at a revision.", &Destinations::Revert)
+        .Number("--to", revision_, 1, 2'000'000'000, "The revision.");
   }
 
  private:
   using Method = Result<std::string> (Destinations::*)(Context&, Api&);
 
-  // Connects, calls, prints what the method answers.
-  Arguments::Action Calls(Method method) {
-    return [this, method](Context& context) {
-      const auto api = context.connect(options_.Target(context.environment));
-      if (!api) return ComplainOfUsage(context, api.error().message());
-      const auto text = (this->*method)(context, **api);
-      if (!text) return Complain(context, text.error().message());
-      context.out << *text;
-      return kExitFine;
-    };
+  Arguments& Named(Arguments& a, const std::string& verb, const std::string& help, Method method) {
+    Arguments& arguments = a.Verb(verb, help, Calls(method));
+    arguments.Positional("NAME", name_, "The destination.");
+    return arguments;
   }
 
-  void Named(Arguments& a, const std::string& verb, const std::string& help, Method method) {
-    a.Verb(verb, help, Calls(method)).Positional("NAME", name_, "The destination.");
+  void DescribeChanges(Arguments& a) {
+    Arguments& create = a.Verb("create", "Makes one.", Calls(&Destinations::Create));
+    create.AlsoCalled("add");
+    create.Positional("FILE", file_, "Its JSON; - reads standard input.");
+    Named(a, "set", "Changes options: set NAME concurrency=3 retry.schedule='[\"0s\"]'.",
+          &Destinations::Set)
+        .Positionals("OPTION=VALUE", assignments_, "A dot goes into a group; null is the default.");
+    Named(a, "patch", "Changes what a file names (RFC 7396).", &Destinations::Patch)
+        .Positional("FILE", file_, "JSON; - reads standard input.");
+    Named(a, "delete", "Removes one and what waits for it.", &Destinations::Delete);
+  }
+
+  void DescribeTrials(Arguments& a) {
+    Arguments& test = Named(a, "test", "Sends it one event now, and shows request and answer.",
+                            &Destinations::Test);
+    Arguments& dry = Named(a, "dry-run", "Shows what would be sent, and why; sends nothing.",
+                           &Destinations::DryRun);
+    for (Arguments* arguments : {&test, &dry}) {
+      arguments->Option("--event", event_file_, "FILE",
+                        "JSON of an event; without one a sample is taken.");
+      arguments->Option("--message-id", message_id_, "ID", "An event that was received.");
+    }
   }
 
   std::string PathOf(std::string_view rest = {}) const {
     return std::string(kPath) + "/" + EncodePathPart(name_) + std::string(rest);
   }
 
-  // JSON as it came, with line breaks.
-  static std::string Pretty(const std::string& body) {
-    return EscapeBlock(PrettyJson(body, kAnswerBytesMax).value_or(body)) + "\n";
-  }
-  std::string Said(const std::string& body, const std::string& sentence) const {
-    return options_.json ? Pretty(body) : EscapeLine(sentence) + "\n";
-  }
-
   Result<std::string> List(Context&, Api& api) {
-    TRY_ASSIGN(const auto all, ListAll(api, std::string(kPath)));
-    return options_.json ? ListJson(all) : ListText(all);
+    return ListOf(
+        api, std::string(kPath), kAllEntries,
+        {{"NAME", "name"}, {"TYPE", "type"}, {"STATUS", "status", StatusCell}, {"URL", "url"}});
   }
-  Result<std::string> Get(Context&, Api& api) {
-    TRY_ASSIGN(const std::string body, CallForBody(api, {.path = PathOf()}));
-    return Pretty(body);
+  Result<std::string> Show(Context&, Api& api) { return GetPretty(api, PathOf()); }
+  Result<std::string> Create(Context& context, Api& api) {
+    TRY_ASSIGN(std::string object, ReadObjectFile(context));
+    TRY_ASSIGN(const std::string body, Post(api, std::string(kPath), std::move(object)));
+    return Said(body, "made '" + Cell(ordered_json::parse(body, nullptr, false), "name") + "'");
   }
-  Result<std::string> Add(Context& context, Api& api) {
-    TRY_ASSIGN(std::string object, ReadWhole(context, file_, config::kOptionsBytesMax));
-    if (object.empty()) return Fail(ErrorCode::kInvalid, file_ + " is empty");
+  Result<std::string> Set(Context&, Api& api) {
+    TRY_ASSIGN(std::string object, ObjectOf(assignments_));
+    return Change(api, std::move(object));
+  }
+  Result<std::string> Patch(Context& context, Api& api) {
+    TRY_ASSIGN(std::string object, ReadObjectFile(context));
+    return Change(api, std::move(object));
+  }
+  Result<std::string> Change(Api& api, std::string object) {
     TRY_ASSIGN(const std::string body,
-               CallForBody(api, {.method = "POST", .path = std::string(kPath), .body = object}));
-    const auto made = ordered_json::parse(body, nullptr, false);
-    return Said(body, "made '" + (made.is_object() ? Cell(made, "name") : "") + "'");
+               CallForBody(api, {.method = "PATCH", .path = PathOf(), .body = std::move(object)}));
+    return Said(body, "changed '" + name_ + "', now revision " +
+                          Cell(ordered_json::parse(body, nullptr, false), "revision"));
   }
   Result<std::string> Delete(Context&, Api& api) {
     TRY(CallForBody(api, {.method = "DELETE", .path = PathOf()}));
     return Said("{}", "deleted '" + name_ + "'");
   }
   Result<std::string> Pause(Context&, Api& api) {
-    TRY_ASSIGN(const std::string body,
-               CallForBody(api, {.method = "POST", .path = PathOf("/pause")}));
+    TRY_ASSIGN(const std::string body, Post(api, PathOf("/pause")));
     return Said(body, "paused '" + name_ + "'");
   }
   Result<std::string> Resume(Context&, Api& api) {
-    TRY_ASSIGN(const std::string body,
-               CallForBody(api, {.method = "POST", .path = PathOf("/resume")}));
+    TRY_ASSIGN(const std::string body, Post(api, PathOf("/resume")));
     return Said(body, "resumed '" + name_ + "'");
   }
   Result<std::string> Stats(Context&, Api& api) {
     TRY_ASSIGN(const std::string body, CallForBody(api, {.path = PathOf("/stats")}));
-    return options_.json ? Pretty(body) : StatsText(body);
+    return options_.json ? Pretty(body) : FieldsText(body);
+  }
+  Result<std::string> Test(Context& context, Api& api) { return Try(context, api, "/test"); }
+  Result<std::string> DryRun(Context& context, Api& api) { return Try(context, api, "/dry-run"); }
+  Result<std::string> Revisions(Context&, Api& api) {
+    return ListOf(api, PathOf("/revisions"), kAllEntries,
+                  {{"REVISION", "revision"}, {"AT", "at"}, {"BY", "by"}, {"CHANGE", "change"}});
+  }
+  Result<std::string> Revert(Context&, Api& api) {
+    if (revision_ == 0) return Fail(ErrorCode::kInvalid, "--to REVISION says which one");
+    TRY_ASSIGN(const std::string body,
+               Post(api, PathOf("/revert"), "{\"revision\":" + std::to_string(revision_) + "}"));
+    return Said(body, "'" + name_ + "' is what it was at revision " + std::to_string(revision_));
   }
 
-  ApiOptions options_;
+  // The event is put into the body as it is: numbers and order are its own.
+  Result<std::string> Try(Context& context, Api& api, const char* rest) {
+    if (event_file_ && message_id_) {
+      return Fail(ErrorCode::kInvalid, "--event and --message-id exclude each other");
+    }
+    std::string body = "{}";
+    if (event_file_) {
+      TRY_ASSIGN(const std::string event,
+                 ReadWhole(context, *event_file_, config::kOptionsBytesMax));
+      body = "{\"event\":" + event + "}";
+    } else if (message_id_) {
+      body = ordered_json({{"message_id", *message_id_}})
+                 .dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    }
+    TRY_ASSIGN(const std::string answer, Post(api, PathOf(rest), std::move(body)));
+    return Pretty(answer);
+  }
+
+  Result<std::string> ReadObjectFile(Context& context) const {
+    TRY_ASSIGN(std::string object, ReadWhole(context, file_, config::kOptionsBytesMax));
+    if (object.empty()) return Fail(ErrorCode::kInvalid, file_ + " is empty");
+    return object;
+  }
+
   std::string name_;
   std::string file_;
+  std::vector<std::string> assignments_;
+  std::optional<std::string> event_file_;
+  std::optional<std::string> message_id_;
+  int revision_ = 0;
 };
 
 const CommandRegistration kDestinations =

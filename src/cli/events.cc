@@ -1,10 +1,15 @@
-// tributary events: sends events from a file, and asks what became of one.
+// tributary events: sends events from a file, lists and follows what comes in, and asks what became
+// of one.
 #include <nlohmann/json.hpp>
 #include <ostream>
 
+#include "cli/api_command.h"
 #include "cli/batch_sender.h"
+#include "cli/delivery_columns.h"
 #include "cli/escape.h"
+#include "cli/event_stream.h"
 #include "cli/pretty_json.h"
+#include "cli/progress_bar.h"
 #include "cli/receive_format.h"
 #include "cli/registry.h"
 #include "cli/table.h"
@@ -16,47 +21,54 @@ using nlohmann::ordered_json;
 
 constexpr std::uint64_t kRejectionsShownMax = 20;
 constexpr int kLinesMax = 2'000'000'000;
+constexpr MonoNanos kReconnectNs = 2 * kNanosPerSecond;
 
-std::string Text(const ordered_json& object, const char* name) {
-  if (!object.is_object() || !object.contains(name) || object[name].is_null()) return {};
-  return object[name].is_string() ? object[name].get<std::string>() : object[name].dump();
-}
-
-// The newest attempt's status, or why there was none.
-std::string LastAttempt(const ordered_json& delivery) {
-  const ordered_json attempts = delivery.value("attempts", ordered_json::array());
-  const ordered_json* last = nullptr;
-  for (const auto& attempt : attempts) {
-    if (last == nullptr || Text(attempt, "at") >= Text(*last, "at")) last = &attempt;
-  }
-  if (last == nullptr) return {};
-  const std::string error = Text(*last, "error");
-  return error.empty() ? Text(*last, "status") : error;
+// Of "track" and "Order Completed": the two as one cell.
+std::string LabelCell(const ordered_json& event) {
+  const std::string name = Cell(event, "name");
+  return Cell(event, "type") + (name.empty() ? "" : " " + name);
 }
 
 std::string TraceText(const ordered_json& trace) {
   const ordered_json event = trace.value("event", ordered_json());
-  std::string out = Text(trace, "message_id") + "  " + EventLabel(event.dump()) + "\n";
-  out += "received " + Text(trace, "received_at") + " by source " + Text(trace, "source") +
-         ", offset " + Text(trace, "offset") + "\n";
+  std::string out = Cell(trace, "message_id") + "  " + EventLabel(event.dump()) + "\n";
+  out += "received " + Cell(trace, "received_at") + " by source " + Cell(trace, "source") +
+         ", offset " + Cell(trace, "offset") + "\n";
   Table table({"DESTINATION", "STATE", "ATTEMPTS", "LAST", "NEXT ATTEMPT"});
   const auto deliveries = trace.value("deliveries", ordered_json::array());
   for (const auto& d : deliveries) {
-    table.Add({Text(d, "destination"), Text(d, "state"), Text(d, "attempts_total"), LastAttempt(d),
-               Text(d, "next_attempt_at")});
+    table.Add({Cell(d, "destination"), Cell(d, "state"), Cell(d, "attempts_total"),
+               LastAttemptCell(d), Cell(d, "next_attempt_at")});
   }
   out = EscapeBlock(out);
   return out + (deliveries.empty() ? "no destination was there for it\n" : table.ToString());
 }
 
-class Events final : public Command {
+class Events final : public ApiCommand {
  public:
   void Describe(Arguments& a) override {
     options_.Describe(a);
-    Arguments& get = a.Verb("get", "Shows an event and what became of it.",
-                            [this](Context& context) { return Get(context); });
-    get.Positional("ID", id_, "Its message id.");
-    get.Option("--source", source_, "NAME", "Of this source only.");
+    Arguments& show = a.Verb("show", "Shows an event and what became of it.",
+                             [this](Context& context) { return Show(context); });
+    show.AlsoCalled("get");
+    show.Positional("ID", id_, "Its message id.");
+    Arguments& list = a.Verb("list", "Lists what came in, newest first.", Calls(&Events::List));
+    list.Option("--since", since_, "TIME", "Received then or later.");
+    list.Option("--until", until_, "TIME", "Received before.");
+    list.Flag("--oldest-first", oldest_first_, "The other way round.");
+    list.Number("--limit", limit_, 1, kLinesMax, "Most entries (100).");
+    Arguments& tail = a.Verb("tail", "Shows events as they come.",
+                             [this](Context& context) { return Tail(context); });
+    tail.Number("--count", count_, 1, kLinesMax, "Ends after so many.");
+    for (Arguments* arguments : {&show, &list, &tail}) {
+      arguments->Option("--source", source_, "NAME", "Of this source only.");
+    }
+    for (Arguments* arguments : {&list, &tail}) {
+      arguments->Option("--type", type_, "TYPE", "track, identify, page, screen, group or alias.");
+      arguments->Option("--name", name_, "NAME", "Of this name; * stands for anything.");
+      arguments->Option("--key", key_, "KEY", "Of this record key.");
+      arguments->Option("--kind", kind_, "KIND", "Of another kind than event.");
+    }
     Arguments& send = a.Verb("send", "Sends the events of a file, one JSON object per line.",
                              [this](Context& context) { return Send(context); });
     send.Positional("FILE", file_, "NDJSON; - reads standard input.");
@@ -66,7 +78,7 @@ class Events final : public Command {
   }
 
  private:
-  int Get(Context& context) {
+  int Show(Context& context) {
     const auto api = context.connect(options_.Target(context.environment));
     if (!api) return ComplainOfUsage(context, api.error().message());
     std::string path = "/api/v1/events/" + EncodePathPart(id_);
@@ -82,6 +94,62 @@ class Events final : public Command {
     return kExitFine;
   }
 
+  std::vector<QueryOption> Filters() const {
+    return {{"source", source_}, {"type", type_}, {"name", name_}, {"key", key_}, {"kind", kind_}};
+  }
+
+  Result<std::string> List(Context&, Api& api) {
+    std::string path = PathWith("/api/v1/events", Filters());
+    path = PathWith(path, {{"since", since_}, {"until", until_}});
+    if (oldest_first_) path = WithQuery(path, "order", "asc");
+    return ListOf(api, path, static_cast<std::size_t>(limit_),
+                  {{"RECEIVED", "received_at"},
+                   {"SOURCE", "source"},
+                   {"EVENT", "", LabelCell},
+                   {"KEY", "key"},
+                   {"MESSAGE ID", "message_id"}});
+  }
+
+  // Until it has shown so many, or somebody ends it; a connection that breaks is opened again.
+  int Tail(Context& context) {
+    const auto api = context.connect(options_.Target(context.environment));
+    if (!api) return ComplainOfUsage(context, api.error().message());
+    int left = count_;
+    EventStream stream([&](const EventStream::Event& event) {
+      ShowTailed(context, event);
+      return count_ == 0 || event.name == "skipped" || --left > 0;
+    });
+    ApiCall call{.path = PathWith("/api/v1/events/tail", Filters())};
+    for (bool seen = false;; seen = true) {
+      const auto answer = (*api)->Stream(call, [&](std::string_view piece) {
+        seen = true;
+        return stream.Take(piece);
+      });
+      if (count_ != 0 && left <= 0) return kExitFine;
+      if (answer && answer->status != 200) return Complain(context, MessageOf(*answer));
+      if (!answer && !seen) return Complain(context, answer.error().message());
+      if (!context.out) return kExitFailed;  // nobody reads what is shown
+      stream.Cut();
+      if (!stream.last_id().empty()) call.headers = {{"Last-Event-ID", stream.last_id()}};
+      (*api)->Wait(kReconnectNs);
+    }
+  }
+
+  void ShowTailed(Context& context, const EventStream::Event& event) const {
+    const auto entry = ordered_json::parse(event.data, nullptr, false);
+    if (event.name == "skipped") {
+      context.err << "skipped " << EscapeLine(Cell(entry, "count"))
+                  << " events: " << EscapeLine(Cell(entry, "reason")) << std::endl;
+    } else if (options_.json) {
+      context.out << EscapeLine(event.data) << std::endl;
+    } else {
+      context.out << EscapeLine(Cell(entry, "received_at") + "  " + Cell(entry, "source") + "  " +
+                                LabelCell(entry) + "  " + Cell(entry, "key") + "  " +
+                                Cell(entry, "message_id"))
+                  << std::endl;
+    }
+  }
+
   int Send(Context& context) {
     const auto api = context.connect(options_.Target(context.environment));
     if (!api) return ComplainOfUsage(context, api.error().message());
@@ -92,12 +160,13 @@ class Events final : public Command {
       if (++shown > kRejectionsShownMax) return;
       context.err << "line " << line << ": " << EscapeLine(why) << '\n';
     };
-    const auto on_progress = [&](const BatchTotals& totals) {
-      if (context.err_is_terminal) context.err << '\r' << totals.accepted << " sent" << std::flush;
+    std::optional<ProgressBar> bar(std::in_place, context, "sending", ProgressBar::Unit::kBytes);
+    const auto on_progress = [&](const BatchTotals&) {
+      bar->Show(lines->bytes_taken(), lines->bytes_total());
     };
     BatchSender sender(**api, Options(context), on_rejected, on_progress);
     const Status status = sender.SendAll(*lines);
-    if (context.err_is_terminal && sender.totals().accepted > 0) context.err << '\n';
+    bar.reset();
     Summarize(context, sender.totals());
     if (!status) return Complain(context, status.error().message());
     return sender.totals().rejected == 0 ? kExitFine : kExitFailed;
@@ -122,9 +191,11 @@ class Events final : public Command {
     }
   }
 
-  ApiOptions options_;
   std::string id_;
-  std::optional<std::string> source_;
+  std::optional<std::string> source_, type_, name_, key_, kind_, since_, until_;
+  bool oldest_first_ = false;
+  int limit_ = 100;
+  int count_ = 0;
   std::string file_;
   std::optional<std::string> write_key_;
   int batch_ = static_cast<int>(BatchOptions().events_max);

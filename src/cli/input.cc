@@ -32,15 +32,18 @@ Result<LineReader> LineReader::Open(Context& context, const std::string& file) {
     return LineReader([&in = context.in](std::span<char> out) { return ReadStream(in, out); });
   }
   TRY_ASSIGN(std::shared_ptr<os::File> opened, context.fs.Open(file, os::OpenMode::kRead));
-  return LineReader([opened, position = std::uint64_t{0}](std::span<char> out) mutable {
+  LineReader reader([opened, position = std::uint64_t{0}](std::span<char> out) mutable {
     auto bytes = opened->ReadAt(position, out);
     if (bytes) position += *bytes;
     return bytes;
   });
+  reader.bytes_total_ = opened->Size().value_or(0);
+  return reader;
 }
 
 Status LineReader::Fill() {
   buffer_.erase(0, at_);
+  forgotten_ += at_;
   at_ = 0;
   const std::size_t kept = buffer_.size();
   buffer_.resize(kept + kBlockBytes);

@@ -23,6 +23,11 @@ class LineReader {
 
   static Result<LineReader> Open(Context& context, const std::string& file);
 
+  // Of the file; 0 when that is not known, as of standard input.
+  std::uint64_t bytes_total() const { return bytes_total_; }
+  // Of the lines handed out so far.
+  std::uint64_t bytes_taken() const { return forgotten_ + at_; }
+
   struct Line {
     std::uint64_t number = 0;  // from 1
     std::string_view text;     // without the line's end; until the next call
@@ -41,6 +46,8 @@ class LineReader {
   std::size_t at_ = 0;  // what is before was handed out
   bool ended_ = false;
   std::uint64_t number_ = 0;
+  std::uint64_t bytes_total_ = 0;
+  std::uint64_t forgotten_ = 0;  // bytes that stood before buffer_
 };
 
 }  // namespace tributary::cli

@@ -1,0 +1,88 @@
+"""The commands against a real server, as somebody types them."""
+import json
+import subprocess
+import time
+
+from blackbox import BINARY, Tributary, wait_until
+
+
+class Cli:
+    def __init__(self, server):
+        self.url = f"http://127.0.0.1:{server.port}"
+
+    def run(self, *arguments, code=0, **kwargs):
+        ran = subprocess.run([BINARY, *map(str, arguments), "--url", self.url], text=True,
+                             capture_output=True, timeout=60, **kwargs)
+        assert ran.returncode == code, ran
+        return ran.stdout
+
+    def json(self, *arguments, **kwargs):
+        return json.loads(self.run(*arguments, "--json", **kwargs))
+
+
+def test_a_destination_from_the_terminal(tributary):
+    cli = Cli(tributary)
+    assert cli.run("destinations", "create", "-", input='{"name":"d","type":"null"}') == "made 'd'\n"
+    assert "d     null  active" in cli.run("destinations", "list")
+    assert "revision 2" in cli.run("destinations", "set", "d", "concurrency=3", "names=[\"A *\"]")
+    shown = json.loads(cli.run("destinations", "show", "d"))
+    assert shown["concurrency"] == 3 and shown["names"] == ["A *"]
+    cli.run("destinations", "patch", "d", "-", input='{"concurrency":null}')
+    assert json.loads(cli.run("destinations", "get", "d"))["concurrency"] == 16
+    assert cli.run("destinations", "pause", "d") == "paused 'd'\n"
+    assert cli.json("destinations", "list")[0]["status"] == "paused"
+    cli.run("destinations", "resume", "d")
+    assert cli.json("destinations", "stats", "d")["delivered"] == 0
+    cli.run("destinations", "set", "d", "concurrencu=3", code=1)
+    cli.run("destinations", "show", "nobody", code=1)
+    cli.run("destinations", "set", "d", code=2)
+    assert cli.run("destinations", "delete", "d") == "deleted 'd'\n"
+    assert cli.json("destinations", "list") == []
+
+
+def test_events_in_and_out(tributary, tmp_path):
+    cli = Cli(tributary)
+    tributary.destination("d", type="null")
+    tail = subprocess.Popen([BINARY, "events", "tail", "--count", "3", "--json", "--url", cli.url,
+                             "--type", "track"], stdout=subprocess.PIPE, text=True)
+    time.sleep(0.5)  # until it listens
+    file = tmp_path / "events.ndjson"
+    file.write_text("".join(json.dumps({"type": "track", "event": f"E{i}", "userId": "u",
+                                        "messageId": f"m{i}"}) + "\n" for i in range(3)) +
+                    json.dumps({"type": "page", "userId": "u", "messageId": "page"}) + "\n")
+    assert cli.run("events", "send", file) == "4 accepted, 0 rejected\n"
+    out, _ = tail.communicate(timeout=20)
+    assert [json.loads(line)["message_id"] for line in out.splitlines()] == ["m0", "m1", "m2"]
+    listed = cli.json("events", "list", "--type", "track", "--limit", 2)
+    assert [e["message_id"] for e in listed] == ["m2", "m1"]
+    assert [e["message_id"] for e in cli.json("events", "list", "--oldest-first")] == \
+        ["m0", "m1", "m2", "page"]
+    assert "track E1" in cli.run("events", "list", "--name", "E1")
+    wait_until(lambda: "delivered" in cli.run("events", "show", "m1"), 10, "the delivery")
+    cli.run("events", "show", "nothing", code=1)
+
+
+def test_a_replay_is_made_and_watched(tributary):
+    cli = Cli(tributary)
+    tributary.destination("d", type="null")
+    for i in range(5):
+        tributary.track({"type": "track", "event": "E", "userId": "u", "messageId": f"m{i}"})
+    wait_until(lambda: tributary.stats("d")["delivered"] == 5, 10, "the live lane")
+    said = cli.run("replays", "create", "d", "--from", "earliest", "--watch")
+    assert said.startswith("done: 5 delivered"), said
+    replay = cli.json("replays", "list")[0]
+    assert replay["destination"] == "d" and "done" in cli.run("replays", "list")
+    assert "delivered" in cli.run("replays", "show", replay["id"])
+    cli.run("replays", "pause", replay["id"], code=1)
+    cli.run("replays", "delete", replay["id"])
+    assert cli.json("replays", "list") == []
+
+
+def test_nobody_there_is_one_and_a_wrong_line_is_two():
+    for arguments, code in [(["destinations", "list", "--url", "http://127.0.0.1:1"], 1),
+                            (["events", "tail", "--url", "http://127.0.0.1:1"], 1),
+                            (["destinations", "list", "--url", "ftp://x"], 2),
+                            (["destinations", "lits"], 2), (["dead-letters", "redrive"], 1)]:
+        ran = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=20)
+        assert ran.returncode == code and ran.stderr.startswith("tributary: "), ran
+        assert not ran.stdout
