@@ -95,17 +95,13 @@ Status Program::OpenDoors() {
                                                          .wait = nullptr},
                                      os::SystemRandom());
   access_ = std::make_unique<control::Access>(TokensOf(settings_));
-  reloader_ =
-      std::make_unique<Reloader>(ReloadWorld{.fs = &os::PosixFileSystem(),
-                                             .blocking = &read_loop_,
-                                             .destinations = &engine_->declared(),
-                                             .access = access_.get(),
-                                             .egress = egress_.get(),
-                                             .known_source =
-                                                 [sources = sources_](std::string_view name) {
-                                                   return sources->FindByName(name) != nullptr;
-                                                 }},
-                                 input_, settings_);
+  reloader_ = std::make_unique<Reloader>(ReloadWorld{.fs = &os::PosixFileSystem(),
+                                                     .blocking = &read_loop_,
+                                                     .sources = sources_.get(),
+                                                     .destinations = &engine_->declared(),
+                                                     .access = access_.get(),
+                                                     .egress = egress_.get()},
+                                         input_, settings_);
   TRY_ASSIGN(config::ListenAddress address, config::ParseListen(settings_.listen));
   const DoorWorld world{.log = log_.get(),
                         .metrics = &metrics_,

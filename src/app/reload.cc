@@ -98,7 +98,8 @@ std::expected<Reloader::Prepared, Answer> Reloader::Prepare(const std::optional<
     }
     input.text = *std::move(text);
   }
-  auto loaded = cli::LoadAndJudge(input, world_.known_source);
+  auto loaded = cli::LoadAndJudge(
+      input, [this](std::string_view name) { return world_.sources->IdOf(name).has_value(); });
   if (!loaded) return std::unexpected(Refusal(loaded.error()));
   Prepared prepared{.settings = std::move(loaded->settings), .differences = {}};
   // Read by the rules of the new file: they are what both sides are shown by.
@@ -116,6 +117,9 @@ std::expected<Reloader::Prepared, Answer> Reloader::Prepare(const std::optional<
     const Error& e = may.error();
     return std::unexpected(Refusal(Error(ErrorCode::kConflict, e.field(),
                                          "until a restart " + e.field() + " " + e.message())));
+  }
+  if (const Status may = world_.sources->CheckDeclared(prepared.settings.sources); !may) {
+    return std::unexpected(Refusal(may.error()));
   }
   if (const Status may = world_.destinations->Check(DeclaredOf(prepared.settings)); !may) {
     return std::unexpected(Refusal(may.error()));
@@ -155,33 +159,52 @@ void Reloader::Reload(Done done) {
       finish();
       return;
     }
-    Apply(std::make_shared<Prepared>(*std::move(prepared)), std::move(done), std::move(finish));
+    ApplySources(
+        std::make_shared<Changing>(*std::move(prepared), std::move(done), std::move(finish)));
   });
 }
 
-void Reloader::Apply(std::shared_ptr<Prepared> next, Done done, Finish finish) {
-  // Addresses are judged by the new rules while destinations are made; undone if that fails.
-  if (const Status changed = world_.egress->Change(EgressOptionsOf(next->settings)); !changed) {
-    done(Refusal(changed.error()));
-    finish();
-    return;
+// Sources first: a destination may name one that is new. Addresses are judged by the new rules
+// while destinations are made. Both are undone if the destinations are refused after all.
+void Reloader::ApplySources(std::shared_ptr<Changing> changing) {
+  const config::Settings& settings = changing->next.settings;
+  if (const Status changed = world_.egress->Change(EgressOptionsOf(settings)); !changed) {
+    return Refuse(*changing, changed.error());
   }
-  world_.destinations->Apply(
-      DeclaredOf(next->settings), [this, next, done = std::move(done),
-                                   finish = std::move(finish)](const Status& status) mutable {
-        world_.blocking->Post([this, next, status, done = std::move(done),
-                               finish = std::move(finish)]() mutable {
-          if (status) {
-            TakeOver(*next);
-            done(AnswerOf(*next, true));
-          } else {
-            IgnoreError(world_.egress->Change(EgressOptionsOf(current_)), "they were good before");
-            LogWarn("reload_refused", {{"reason", status.error().message()}});
-            done(Refusal(status.error()));
-          }
-          finish();
-        });
+  world_.sources->ApplyDeclared(settings.sources, [this, changing](const auto& applied) {
+    std::optional<Error> error;
+    if (!applied) error = applied.error();
+    world_.blocking->Post([this, changing, error] {
+      if (error) return Refuse(*changing, *error);
+      ApplyDestinations(changing);
+    });
+  });
+}
+
+void Reloader::ApplyDestinations(std::shared_ptr<Changing> changing) {
+  world_.destinations->Apply(DeclaredOf(changing->next.settings),
+                             [this, changing](const Status& status) {
+                               world_.blocking->Post([this, changing, status] {
+                                 if (!status) return UndoSources(changing, status.error());
+                                 TakeOver(changing->next);
+                                 changing->done(AnswerOf(changing->next, true));
+                                 changing->finish();
+                               });
+                             });
+}
+
+void Reloader::UndoSources(std::shared_ptr<Changing> changing, Error why) {
+  world_.sources->ApplyDeclared(
+      current_.sources, [this, changing, why = std::move(why)](const auto&) {
+        world_.blocking->Post([this, changing, why] { Refuse(*changing, why); });
       });
+}
+
+void Reloader::Refuse(Changing& changing, const Error& why) {
+  IgnoreError(world_.egress->Change(EgressOptionsOf(current_)), "they were good before");
+  LogWarn("reload_refused", {{"reason", why.message()}});
+  changing.done(Refusal(why));
+  changing.finish();
 }
 
 void Reloader::TakeOver(const Prepared& next) {

@@ -10,6 +10,7 @@
 
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -19,6 +20,7 @@
 #include "config/loader.h"
 #include "control/access.h"
 #include "control/reload.h"
+#include "control/source_registry.h"
 #include "deliver/declared.h"
 #include "http/egress_guard.h"
 #include "os/executor.h"
@@ -30,10 +32,10 @@ namespace tributary::app {
 struct ReloadWorld {
   os::FileSystem* fs = nullptr;
   os::Executor* blocking = nullptr;
+  control::SourceRegistry* sources = nullptr;
   deliver::Declared* destinations = nullptr;
   control::Access* access = nullptr;
   http::EgressGuard* egress = nullptr;
-  std::function<bool(std::string_view name)> known_source;
 };
 
 class Reloader final : public control::Configuration {
@@ -55,7 +57,16 @@ class Reloader final : public control::Configuration {
   void Enqueue(Work work);
   void RunNext();
   std::expected<Prepared, Answer> Prepare(const std::optional<File>& file) const;
-  void Apply(std::shared_ptr<Prepared> next, Done done, Finish finish);
+  // One reload on its way: what is to be, and who waits for it.
+  struct Changing {
+    Prepared next;
+    Done done;
+    Finish finish;
+  };
+  void ApplySources(std::shared_ptr<Changing> changing);
+  void ApplyDestinations(std::shared_ptr<Changing> changing);
+  void UndoSources(std::shared_ptr<Changing> changing, Error why);
+  void Refuse(Changing& changing, const Error& why);
   void TakeOver(const Prepared& next);
   static Answer AnswerOf(const Prepared& prepared, bool applied);
 

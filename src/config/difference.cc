@@ -13,7 +13,7 @@ namespace {
 using nlohmann::json;
 
 // Groups and options that TakeOver() takes.
-constexpr std::string_view kAtOnce[] = {"destinations", "tokens", "egress", "logging"};
+constexpr std::string_view kAtOnce[] = {"sources", "destinations", "tokens", "egress", "logging"};
 
 // The same thing twice: as it is, to compare, and without its secrets, to show.
 struct Shown {
@@ -123,6 +123,7 @@ bool AppliesAtOnce(std::string_view path) {
 }
 
 void TakeOver(Settings& into, const Settings& from) {
+  into.sources = from.sources;
   into.destinations = from.destinations;
   into.tokens = from.tokens;
   into.egress = from.egress;
