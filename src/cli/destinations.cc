@@ -119,7 +119,7 @@ class Destinations final : public ApiCommand {
   Result<std::string> DryRun(Context& context, Api& api) { return Try(context, api, "/dry-run"); }
   Result<std::string> Revisions(Context&, Api& api) {
     return ListOf(api, PathOf("/revisions"), kAllEntries,
-                  {{"REVISION", "revision"}, {"AT", "at"}, {"BY", "by"}, {"CHANGE", "change"}});
+                  {{"REVISION", "revision"}, {"AT", "at"}, {"WHO", "who"}, {"CHANGED", "changed"}});
   }
   Result<std::string> Revert(Context&, Api& api) {
     if (revision_ == 0) return Fail(ErrorCode::kInvalid, "--to REVISION says which one");

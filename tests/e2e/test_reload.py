@@ -96,7 +96,7 @@ def test_a_name_in_both_places_refuses_the_reload_and_the_start(tmp_path):
         assert refused.status == 409 and "\"d\"" in refused.json()["message"], refused
         assert server.get("/api/v1/destinations/new").status == 404
         assert server.stop() == 0
-        server.config = both
+        server.config, server.port = both, None
         with pytest.raises(RuntimeError, match="declared in the configuration"):
             server.start()
 
