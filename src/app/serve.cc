@@ -34,15 +34,6 @@ Result<config::LoadInput> InputOf(const cli::ServeOptions& options) {
   return input;
 }
 
-// Runs until SIGTERM or SIGINT; a second one ends the process at once.
-// SIGHUP reads the configuration file again.
-void WaitForEnd(Program& program) {
-  os::AsioLoop loop;
-  const os::SignalWatch watch(
-      loop, [&loop] { loop.Stop(); }, [&program] { program.Reload(); });
-  loop.Run();
-}
-
 int RunProgram(config::Settings settings, config::LoadInput input) {
   const std::string data_dir = settings.data_dir;
   const std::string sync(SyncModeName(settings.sync));
@@ -52,12 +43,17 @@ int RunProgram(config::Settings settings, config::LoadInput input) {
     return cli::kExitFailed;
   }
   LogInfo("starting", {{"version", cli::Version()}, {"data_dir", data_dir}, {"sync", sync}});
+  // Before anybody is told that it listens: until it is watched, a signal ends the process at once.
+  // Runs until SIGTERM or SIGINT; a second one is final. SIGHUP reads the configuration file again.
+  os::AsioLoop loop;
+  const os::SignalWatch watch(
+      loop, [&loop] { loop.Stop(); }, [&program] { (*program)->Reload(); });
   (*program)->Start();
   if (const std::string admin = (*program)->admin_address(); !admin.empty()) {
     LogInfo("admin_listening", {{"address", admin}});
   }
   std::fprintf(stderr, "listening on %s\n", (*program)->address().c_str());
-  WaitForEnd(**program);
+  loop.Run();
   LogInfo("stopping");
   (*program)->Stop();
   LogInfo("stopped");

@@ -1,6 +1,7 @@
 #include "backup/log_files.h"
 
 #include <algorithm>
+#include <map>
 
 #include "log/open.h"
 
@@ -31,19 +32,15 @@ class PartitionFiles {
 
   Result<LogRange> TakeLive() {
     TRY(TakeVerdicts());
-    const std::vector<SegmentInfo> listed = log_->segments(partition_);
     LogRange range{.partition = partition_, .first = log_->first(partition_), .end = 0};
-    for (const SegmentInfo& segment : listed) {
-      TRY(TakeSegment(segment));
-      range.end = segment.end;
-    }
+    TRY(TakeSegments(range));
     TRY_ASSIGN(const log::Offset oldest, TakeOldest());
     range.first = std::max(range.first, oldest);
     // Retention went on all the same: what it took must not be in the copy either.
-    for (const SegmentInfo& segment : listed) {
-      if (segment.first >= oldest) continue;
-      TRY(copier_.Drop(below_ + NameOf(segment.path_stem) + std::string(kRaw)));
-      TRY(copier_.Drop(below_ + NameOf(segment.path_stem) + std::string(kCompressed)));
+    for (const auto& [first, stem] : taken_) {
+      if (first >= oldest) continue;
+      TRY(copier_.Drop(below_ + stem + std::string(kRaw)));
+      TRY(copier_.Drop(below_ + stem + std::string(kCompressed)));
     }
     return range;
   }
@@ -93,6 +90,21 @@ class PartitionFiles {
     }
   }
 
+  // Up to one that is still raw: a log never ends with a compressed segment, and one that was
+  // active when it was listed may be compressed, or gone, when it is taken.
+  Status TakeSegments(LogRange& range) {
+    for (bool ends_raw = false; !ends_raw;) {
+      for (const SegmentInfo& segment : log_->segments(partition_)) {
+        if (taken_.contains(segment.first) && segment.first < range.end) continue;
+        TRY_ASSIGN(const Form form, TakeSegment(segment));
+        ends_raw = form == Form::kAsRaw;
+        if (form != Form::kGone) taken_[segment.first] = NameOf(segment.path_stem);
+        range.end = std::max(range.end, segment.end);
+      }
+    }
+    return {};
+  }
+
   std::optional<SegmentInfo> Now(log::Offset first) const {
     for (SegmentInfo& segment : log_->segments(partition_)) {
       if (segment.first == first) return std::move(segment);
@@ -100,19 +112,23 @@ class PartitionFiles {
     return std::nullopt;
   }
 
+  enum class Form { kAsRaw, kAsCompressed, kGone };
+
   // In its raw form only if it still is one after the copy; else the compressed form is there.
-  Status TakeSegment(const SegmentInfo& listed) {
+  Result<Form> TakeSegment(const SegmentInfo& listed) {
+    const std::string raw = NameOf(listed.path_stem) + std::string(kRaw);
     if (listed.path.ends_with(kRaw)) {
-      TRY_ASSIGN(const bool there,
-                 Take(NameOf(listed.path), Copier::Kind::kMutable, listed.data_bytes));
+      TRY(copier_.Drop(below_ + raw));
+      TRY_ASSIGN(const bool there, Take(raw, Copier::Kind::kMutable, listed.data_bytes));
       const auto now = Now(listed.first);
-      if (there && now && now->path == listed.path) return {};
-      TRY(copier_.Drop(below_ + NameOf(listed.path)));
-      if (!now) return {};  // retained away
+      if (there && now && now->path == listed.path) return Form::kAsRaw;
+      TRY(copier_.Drop(below_ + raw));
+      if (!now) return Form::kGone;  // retained away
     }
     const std::string name = NameOf(listed.path_stem) + std::string(kCompressed);
     TRY_ASSIGN(const bool there, Take(name, Copier::Kind::kImmutable));
-    if (there || !Now(listed.first)) return {};
+    if (there) return Form::kAsCompressed;
+    if (!Now(listed.first)) return Form::kGone;
     return Fail(ErrorCode::kInternal, "the segment " + name + " has no file");
   }
 
@@ -122,6 +138,7 @@ class PartitionFiles {
   const std::string below_;  // "log/p0/"
   const std::string dir_;
   Copier& copier_;
+  std::map<log::Offset, std::string> taken_;  // stem by first offset
 };
 
 }  // namespace
