@@ -7,14 +7,23 @@ Result<std::optional<control::EventPlace>> DedupeEventIndex::FindOf(
   TRY_ASSIGN(const std::vector<dedupe::Match> matches, dedupe_.Find(source, message_id));
   std::optional<control::EventPlace> place;  // the newest original comes first
   std::uint64_t duplicates = 0;
+  std::vector<control::EventPlace::Repeat> repeats;
   for (const dedupe::Match& match : matches) {
-    if (match.duplicate) {
-      ++duplicates;
-    } else if (!place) {
-      place = control::EventPlace{.partition = match.partition, .offset = match.offset};
+    if (!match.duplicate) {
+      if (place) continue;
+      place.emplace();
+      place->partition = match.partition;
+      place->offset = match.offset;
+      place->received_s = match.received_s;
+    } else if (++duplicates <= control::kRepeatsShownMax) {
+      repeats.push_back({match.partition, match.offset, match.received_s});
     }
   }
-  if (place) place->duplicates = duplicates;
+  if (place) {
+    place->duplicates = duplicates;
+    place->source = source;
+    place->repeats = std::move(repeats);
+  }
   return place;
 }
 

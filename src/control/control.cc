@@ -12,7 +12,7 @@ struct ControlApi::Parts {
         blocking(*world.loop, *world.blocking),
         names(*world.registry),
         tails(world, blocking, names),
-        finder(world, blocking) {}
+        finder(world, blocking, names) {}
   const ControlWorld world;
   Blocking blocking;
   SourceNames names;

@@ -353,7 +353,12 @@ struct ControlKit {
     CHECK(batch->Add(fields, payload).has_value());
     const log::Offset offset = log.assigned(0);
     CHECK(log.Append(0, batch, [](const Result<log::Appended>&) {}).has_value());
-    index.places[id] = {.partition = 0, .offset = offset, .duplicates = 2};
+    index.places[id] = {.partition = 0,
+                        .offset = offset,
+                        .duplicates = 2,
+                        .source = 1,
+                        .received_s = 1'700'000'000,
+                        .repeats = {{1, 7, 1'700'000'002}}};
   }
 };
 

@@ -186,6 +186,9 @@ TEST(Events, TheTraceHasTheEventAndItsDeliveries) {
   EXPECT_EQ(trace["source"], "demo");
   EXPECT_EQ(trace["received_at"], "2023-11-14T22:13:20.000Z");
   EXPECT_EQ(trace["duplicates"], 2);
+  EXPECT_EQ(trace["newest_duplicates"], json::parse(R"([{"received_at":"2023-11-14T22:13:22.000Z",
+      "partition":1,"offset":7}])"));
+  EXPECT_EQ(trace["damaged"], false);
   EXPECT_EQ(trace["deliveries"][0]["state"], "delivered");
   EXPECT_THAT(response.body,
               testing::HasSubstr(R"("event":{"event":"x","n":12345678901234567890})"))
@@ -210,9 +213,14 @@ TEST(Events, ADamagedRecordIsNamedAsSuch) {
   kit.log.Lose(0, 0);
   kit.log.RetainTo(0, 0);
   const http::Response response = kit.Get("/api/v1/events/m-1");
-  EXPECT_EQ(response.status, 410);
-  EXPECT_EQ(BodyOf(response)["code"], "damaged");
-  EXPECT_THAT(response.body, testing::HasSubstr("offset 0"));
+  EXPECT_EQ(response.status, 200);
+  const json trace = BodyOf(response);
+  EXPECT_EQ(trace["damaged"], true);
+  EXPECT_EQ(trace["message_id"], "m-1");
+  EXPECT_EQ(trace["received_at"], "2023-11-14T22:13:20.000Z");
+  EXPECT_EQ(trace["offset"], 0);
+  EXPECT_EQ(trace["duplicates"], 2);
+  EXPECT_TRUE(trace["event"].is_null());
   EXPECT_EQ(kit.Get("/api/v1/events/m-2").status, 200);
   kit.log.RetainTo(0, 2);
   EXPECT_EQ(kit.Get("/api/v1/events/m-2").status, 404) << "retained away";

@@ -6,16 +6,28 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "log/record.h"
 
 namespace tributary::control {
 
+inline constexpr std::size_t kRepeatsShownMax = 10;
+
 struct EventPlace {
   log::Partition partition = 0;
   log::Offset offset = 0;
-  std::uint64_t duplicates = 0;  // how many repeats of it were dropped
+  std::uint64_t duplicates = 0;  // how many repeats of it were dropped (at most 256 are counted)
+  log::SourceId source = 0;
+  std::int64_t received_s = 0;  // whole seconds since 1970 UTC
+  // The newest at most kRepeatsShownMax of the repeats, newest first.
+  struct Repeat {
+    log::Partition partition = 0;
+    log::Offset offset = 0;
+    std::int64_t received_s = 0;
+  };
+  std::vector<Repeat> repeats;
 };
 
 class EventIndex {

@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "control/back_to_loop.h"
+#include "control/event_entry.h"
 #include "control/handlers.h"
 #include "control/index_wait.h"
 #include "control/query.h"
@@ -17,31 +18,27 @@ using http::Request;
 using http::Responder;
 using http::Response;
 
-std::string SourceName(const ControlWorld& world, log::SourceId id) {
-  const ingest::SourceSpec* source = world.sources->current().FindById(id);
-  return source != nullptr ? JsonString(source->name) : "null";  // its source may be gone
+std::string Repeats(const EventPlace& place) {
+  std::string out;
+  for (const EventPlace::Repeat& repeat : place.repeats) {
+    out += (out.empty() ? "{\"received_at\":\"" : ",{\"received_at\":\"") +
+           FormatIso8601(repeat.received_s * kMicrosPerSecond) +
+           "\",\"partition\":" + std::to_string(repeat.partition) +
+           ",\"offset\":" + std::to_string(repeat.offset) + "}";
+  }
+  return out;
 }
 
-std::string TraceText(const ControlWorld& world, const EventFinder::Found& found) {
+std::string TraceText(const EventFinder::Found& found) {
   std::string deliveries;
   for (const deliver::PairTrace& pair : found.pairs) {
     deliveries += (deliveries.empty() ? "" : ",") + deliver::PairTraceJson(pair);
   }
-  return "{\"message_id\":" + JsonString(found.message_id) +
-         ",\"source\":" + SourceName(world, found.source) + ",\"received_at\":\"" +
-         FormatIso8601(found.received_at_us) + "\",\"event_time\":\"" +
-         FormatIso8601(found.event_time_us) +
-         "\",\"partition\":" + std::to_string(found.place.partition) +
-         ",\"offset\":" + std::to_string(found.place.offset) +
-         ",\"duplicates\":" + std::to_string(found.place.duplicates) +
-         ",\"event\":" + (found.payload.empty() ? "null" : found.payload) + ",\"deliveries\":[" +
-         deliveries + "]}";
-}
-
-// kCorrupt is an answer here, not a failure: the event was taken and delivered, and is unreadable.
-Response FailureResponse(const Error& error) {
-  if (error.code() != ErrorCode::kCorrupt) return http::ErrorResponse(error);
-  return http::ErrorResponse(410, "damaged", error.message());
+  std::string out = found.entry;
+  out.pop_back();  // what lists show, and more
+  return out + ",\"damaged\":" + (found.damaged ? "true" : "false") +
+         ",\"duplicates\":" + std::to_string(found.place.duplicates) + ",\"newest_duplicates\":[" +
+         Repeats(found.place) + "],\"deliveries\":[" + deliveries + "]}";
 }
 
 }  // namespace
@@ -78,33 +75,43 @@ Result<EventFinder::Found> EventFinder::ReadRecord(const Search& search) const {
   auto read = world_.log->ReadOne(place.partition, place.offset);
   if (!read && read.error().code() == ErrorCode::kNotFound) {
     // Inside of what the log holds, a record can only be missing because it was damaged.
-    if (place.offset < world_.log->first(place.partition)) {
-      return Fail(ErrorCode::kNotFound, "the event has left the log: its retention is over");
-    }
-    return Fail(ErrorCode::kCorrupt,
-                "the event was accepted, but its record is damaged on disk (partition " +
-                    std::to_string(place.partition) + ", offset " + std::to_string(place.offset) +
-                    ")");
+    if (place.offset >= world_.log->first(place.partition)) return Damaged(search, place);
+    return Fail(ErrorCode::kNotFound, "the event has left the log: its retention is over");
   }
   if (!read) return Fail(read.error());
   const log::RecordFields& fields = read->record.fields;
-  Found found;
-  found.place = place;
-  found.source = fields.source;
-  found.flags = fields.flags;
-  found.received_at_us = fields.received_at_us;
-  found.event_time_us = fields.event_time_us;
-  found.message_id = fields.message_id;
-  found.payload = read->record.payload;
-  return found;
+  return Found{.place = place,
+               .entry = EventEntry(read->record, false, names_),
+               .flags = fields.flags,
+               .message_id = std::string(fields.message_id),
+               .payload = std::string(read->record.payload),
+               .pairs = {}};
+}
+
+// It was accepted, and may have been delivered: that much is known without its record.
+Result<EventFinder::Found> EventFinder::Damaged(const Search& search, EventPlace place) const {
+  const std::string source = names_.NameOf(place.source);
+  std::string entry = "{\"message_id\":" + JsonString(search.message_id) +
+                      ",\"source\":" + (source.empty() ? "null" : JsonString(source)) +
+                      ",\"received_at\":\"" + FormatIso8601(place.received_s * kMicrosPerSecond) +
+                      "\",\"partition\":" + std::to_string(place.partition) +
+                      ",\"offset\":" + std::to_string(place.offset) + ",\"event\":null}";
+  return Found{.place = std::move(place),
+               .damaged = true,
+               .entry = std::move(entry),
+               .message_id = search.message_id,
+               .payload = {},
+               .pairs = {}};
 }
 
 void EventFinder::Trace(std::shared_ptr<Search> search, Found found) {
   const EventPlace place = found.place;
   auto answer = [search,
                  found = std::move(found)](Result<std::vector<deliver::PairTrace>> pairs) mutable {
-    if (!pairs) return search->done(Fail(pairs.error()));
-    found.pairs = *std::move(pairs);
+    // Without the record nobody can say which destinations it was for.
+    const bool lost = found.damaged && !pairs && pairs.error().code() == ErrorCode::kNotFound;
+    if (!pairs && !lost) return search->done(Fail(pairs.error()));
+    if (pairs) found.pairs = *std::move(pairs);
     search->done(std::move(found));
   };
   world_.engine->Trace(
@@ -128,12 +135,11 @@ void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Rout
       }
       source = ids.back();
     }
-    finder.Find(
-        source, params.at("message_id"),
-        [&world, responder = std::move(responder)](Result<EventFinder::Found> found) mutable {
-          responder.Send(found ? Response::Json(200, TraceText(world, *found))
-                               : FailureResponse(found.error()));
-        });
+    finder.Find(source, params.at("message_id"),
+                [responder = std::move(responder)](Result<EventFinder::Found> found) mutable {
+                  responder.Send(found ? Response::Json(200, TraceText(*found))
+                                       : http::ErrorResponse(found.error()));
+                });
   };
   router.Add({.method = http::Method::kGet,
               .pattern = "/api/v1/events/{message_id}",

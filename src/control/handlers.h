@@ -39,32 +39,35 @@ std::string OpenApiDocument(const std::vector<http::Route>& routes, std::string_
 // Finds events and what became of them; one per loop.
 class EventFinder {
  public:
-  EventFinder(const ControlWorld& world, Blocking& blocking) : world_(world), blocking_(blocking) {}
+  EventFinder(const ControlWorld& world, Blocking& blocking, SourceNames& names)
+      : world_(world), blocking_(blocking), names_(names) {}
 
   struct Found {
     EventPlace place;
-    log::SourceId source = 0;
+    // Its record cannot be read: only what the index knows is there.
+    bool damaged = false;
+    std::string entry;  // as lists show it (event_entry.h)
     std::uint8_t flags = 0;
-    UnixMicros received_at_us = 0;
-    UnixMicros event_time_us = 0;
     std::string message_id;
     std::string payload;
     std::vector<deliver::PairTrace> pairs;
   };
   using Done = std::move_only_function<void(Result<Found>)>;
   // `done` on the loop. Waits until dedupe has passed what was durable at this call, so that
-  // nothing acknowledged before it is missed; kDeadline after kTraceWaitMax. kCorrupt when the
-  // record is there but damaged, kNotFound when there is none.
+  // nothing acknowledged before it is missed; kDeadline after kTraceWaitMax. kNotFound when there
+  // is none.
   void Find(std::optional<log::SourceId> source, std::string message_id, Done done);
 
  private:
   struct Search;
   void LookUp(std::shared_ptr<Search> search);
   Result<Found> ReadRecord(const Search& search) const;
+  Result<Found> Damaged(const Search& search, EventPlace place) const;
   void Trace(std::shared_ptr<Search> search, Found found);
 
   const ControlWorld& world_;
   Blocking& blocking_;
+  SourceNames& names_;
 };
 
 void AddEventListHandler(const ControlWorld& world, Blocking& blocking, SourceNames& names,

@@ -167,6 +167,9 @@ void GetResponse(EventFinder& finder, const PathParams& params, Responder respon
   if (id.starts_with(kIdWord)) id.erase(0, kIdWord.size());
   finder.Find(std::nullopt, std::move(id),
               [responder = std::move(responder)](Result<EventFinder::Found> found) mutable {
+                if (found && found->damaged) {
+                  found = Fail(ErrorCode::kCorrupt, "the event's record is damaged on disk");
+                }
                 responder.Send(found ? Response::Json(200, ResponseRow(*found))
                                      : FindFailure(found.error()));
               });

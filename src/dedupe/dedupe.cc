@@ -189,11 +189,7 @@ Status Dedupe::WhenIndexed(Partition partition, Offset offset, MonoNanos deadlin
 Result<std::vector<Match>> Dedupe::Find(log::SourceId source, std::string_view message_id) const {
   std::string scratch;
   const Hash128 id = IdOf(source, message_id, scratch);
-  struct Dated {
-    Match match;
-    std::int64_t received_s;
-  };
-  std::vector<Dated> found;
+  std::vector<Match> found;
   for (Partition partition = 0; partition < stages_.size(); ++partition) {
     const auto matches = stages_[partition]->Find(id, kMatchesMax);
     if (!matches) {
@@ -203,16 +199,13 @@ Result<std::vector<Match>> Dedupe::Find(log::SourceId source, std::string_view m
     const Offset first = world_.log->first(partition);
     for (const Stage::Found& match : *matches) {
       if (match.offset < first) continue;
-      found.push_back({{partition, match.offset, match.duplicate}, match.received_s});
+      found.push_back({partition, match.offset, match.duplicate, match.received_s});
     }
   }
-  std::ranges::stable_sort(found, std::greater<>(), &Dated::received_s);
-  std::vector<Match> out;
+  std::ranges::stable_sort(found, std::greater<>(), &Match::received_s);
   std::size_t seen[2] = {0, 0};
-  for (const Dated& dated : found) {
-    if (++seen[dated.match.duplicate] <= kMatchesMax) out.push_back(dated.match);
-  }
-  return out;
+  std::erase_if(found, [&](const Match& match) { return ++seen[match.duplicate] > kMatchesMax; });
+  return found;
 }
 
 // ---- What others ask ------------------------------------------------------------------------

@@ -60,6 +60,7 @@ struct Match {
   log::Partition partition = 0;
   log::Offset offset = 0;
   bool duplicate = false;
+  std::int64_t received_s = 0;  // whole seconds since 1970 UTC
 };
 
 class Dedupe final : public log::Verdicts, public log::Holder {

@@ -123,13 +123,14 @@ struct PairTrace {
   PairState state = PairState::kPending;
   std::string delivery_id;  // dlv_ + hash of lane and offset
   std::string webhook_id;
-  std::vector<Attempt> attempts;  // the newest at most kAttemptsKept
+  std::uint32_t rule_revision = 0;  // the destination's, in force at the event's offset
+  std::vector<Attempt> attempts;    // the newest at most kAttemptsKept
   std::uint32_t attempts_total = 0;
   std::optional<UnixMicros> next_attempt_at_us;
 };
 inline constexpr std::size_t kAttemptsKept = 10;
-// `{"id","webhook_id","destination","state","attempts":[…],"next_attempt_at"}` of DESIGN.md without
-// message_id and source, which the caller knows.
+// `{"id","webhook_id","destination","state","rule_revision","attempts":[…],"next_attempt_at"}` of
+// DESIGN.md without message_id and source, which the caller knows.
 std::string PairTraceJson(const PairTrace& pair);
 
 class Declared;

@@ -84,6 +84,7 @@ Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) co
                   .state = known.state,
                   .delivery_id = DeliveryId(entry->id, at),
                   .webhook_id = WebhookId(entry->id, record),
+                  .rule_revision = known.rule_revision,
                   .attempts_total = known.attempts_total,
                   .next_attempt_at_us = known.next_attempt_at_us};
   if (known.state == PairState::kFiltered) return trace;

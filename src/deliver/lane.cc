@@ -158,12 +158,13 @@ std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
   if (at.offset < ledger_->start(at.partition) || at.offset >= End(at.partition)) {
     return std::nullopt;
   }
-  const Matcher* matcher = rules_.At(at.partition, at.offset).matcher;
+  const auto [matcher, revision, end] = rules_.At(at.partition, at.offset);
   if (!FormsPair(matcher, record.fields)) return std::nullopt;
+  LanePair pair{.rule_revision = revision};
   if (matcher == nullptr || !matcher->Matches(record.fields)) {
-    return LanePair{.state = PairState::kFiltered};
+    pair.state = PairState::kFiltered;
+    return pair;
   }
-  LanePair pair;
   if (const WaitingRows::Row* row = ledger_->rows().Find(at)) {
     pair.attempts_total = row->stored.attempts;
     pair.state = pair.attempts_total == 0 ? PairState::kPending : PairState::kRetrying;

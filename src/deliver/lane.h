@@ -73,6 +73,7 @@ struct LaneState {
 // What a lane knows of one pair at this moment.
 struct LanePair {
   PairState state = PairState::kPending;
+  std::uint32_t rule_revision = 0;  // in force at the record's offset
   std::uint32_t attempts_total = 0;
   std::optional<UnixMicros> next_attempt_at_us;
   std::vector<StoredAttempt> recent;  // the newest: perhaps not in the store (yet)

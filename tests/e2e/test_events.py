@@ -177,3 +177,23 @@ def resident(tributary):
         if line.startswith("tributary_resident_bytes"):
             return float(line.split()[-1])
     raise AssertionError("no tributary_resident_bytes")
+
+
+def test_a_trace_says_what_came_again_and_by_which_rule(receiver):
+    with Tributary() as tributary:
+        tributary.destination("hook", url=receiver.url)
+        for _ in range(3):
+            tributary.track({"userId": "u", "event": "E", "messageId": "m", "properties": {"a": 1}})
+        assert tributary.request("PATCH", "/api/v1/destinations/hook", {"names": ["X"]}).status == 200
+        tributary.track({"userId": "u", "event": "E", "messageId": "later"})
+        wait_until(lambda: len(receiver.all()) == 1, message="the first")
+        trace = tributary.get("/api/v1/events/m").json()
+        assert trace["source"] == "demo" and trace["type"] == "track" and trace["key"] == "u"
+        assert trace["duplicates"] == 2 and trace["damaged"] is False
+        assert [r["offset"] for r in trace["newest_duplicates"]] == [2, 1]
+        assert trace["event"]["properties"] == {"a": 1}
+        first, = trace["deliveries"]
+        assert first["state"] == "delivered"
+        second, = tributary.get("/api/v1/events/later").json()["deliveries"]
+        assert second["state"] == "filtered"
+        assert second["rule_revision"] > first["rule_revision"] >= 1
