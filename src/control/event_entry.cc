@@ -45,7 +45,7 @@ void Payload(std::string& out, const log::RecordView& record) {
 
 }  // namespace
 
-std::string EventEntry(const log::RecordView& record, bool duplicate, SourceNames& names) {
+std::string EventEntry(const log::RecordView& record, bool duplicate, const SourceNames& names) {
   const log::RecordFields& fields = record.fields;
   const std::string source = names.NameOf(fields.source);
   std::string out;

@@ -9,9 +9,9 @@
 namespace tributary::control {
 
 // {"message_id","source","kind","type","name","key","received_at","event_time","partition",
-// "offset","duplicate","historical","test","event"} in one line, without the braces' neighbours.
+// "offset","duplicate","historical","test","event"} in one line.
 // `source` is null when its number is not known, `event` when the payload is no JSON object (only
-// kinds other than `event` may hold such). Reads the store for a name not seen before.
-std::string EventEntry(const log::RecordView& record, bool duplicate, SourceNames& names);
+// kinds other than `event` may hold such).
+std::string EventEntry(const log::RecordView& record, bool duplicate, const SourceNames& names);
 
 }  // namespace tributary::control

@@ -1,5 +1,6 @@
 #include "control/event_filter.h"
 
+#include <algorithm>
 #include <array>
 
 #include "http/message.h"
@@ -52,14 +53,21 @@ Status CheckText(std::string_view field, const std::string& text) {
 }  // namespace
 
 bool EventFilter::Matches(const log::RecordFields& fields) const {
-  return (!kind || fields.kind == *kind) && (!source || fields.source == *source) &&
+  return (!kind || fields.kind == *kind) &&
+         (sources.empty() || std::ranges::find(sources, fields.source) != sources.end()) &&
          (!type || fields.type == *type) && (!key || fields.key == *key) &&
          (!name || name->Matches(fields.name));
 }
 
-Result<EventFilter> ReadEventFilter(std::string_view query) {
+Result<EventFilter> ReadEventFilter(std::string_view query, const SourceNames& names) {
   EventFilter filter;
   std::string text;
+  if (http::QueryParameter(query, "source", text)) {
+    filter.sources = names.IdsOf(text);
+    if (filter.sources.empty()) {
+      return Fail(ErrorCode::kInvalid, "source", "source names no source that there is or was");
+    }
+  }
   if (http::QueryParameter(query, "kind", text)) TRY(ReadKind(text, filter));
   if (http::QueryParameter(query, "type", text)) TRY(ReadType(text, filter));
   if (http::QueryParameter(query, "name", text)) {

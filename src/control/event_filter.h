@@ -5,8 +5,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "control/source_names.h"
 #include "log/record.h"
 #include "route/name_pattern.h"
 
@@ -16,7 +18,7 @@ inline constexpr std::size_t kFilterTextBytesMax = 1'024;  // of `name` and of `
 
 struct EventFilter {
   std::optional<log::Kind> kind = log::Kind::kEvent;  // nullopt: every kind
-  std::optional<log::SourceId> source;
+  std::vector<log::SourceId> sources;                 // empty: all
   std::optional<log::EventType> type;
   std::optional<route::NamePattern> name;
   std::optional<std::string> key;
@@ -24,9 +26,9 @@ struct EventFilter {
   bool Matches(const log::RecordFields& fields) const;
 };
 
-// `kind`, `type`, `name` and `key` of a query that CheckQuery() has passed; `source` is looked up
-// by whoever may read the store. kInvalid names the parameter.
-Result<EventFilter> ReadEventFilter(std::string_view query);
+// `source`, `kind`, `type`, `name` and `key` of a query that CheckQuery() has passed. A source's
+// name stands for all that ever had it. kInvalid names the parameter.
+Result<EventFilter> ReadEventFilter(std::string_view query, const SourceNames& names);
 
 // "event", "control", …; "unknown" for a number that this version has no word for.
 std::string_view KindName(log::Kind kind);

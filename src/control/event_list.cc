@@ -22,7 +22,6 @@ using http::Response;
 
 struct Question {
   EventFilter filter;
-  std::string source;  // empty: all
   WalkOptions walk;
   UnixMicros since_us = 0;
   std::optional<UnixMicros> until_us;
@@ -78,12 +77,12 @@ Result<WalkPlaces> ReadCursor(std::string_view text, bool newest_first, std::uin
   return places;
 }
 
-Result<Question> ReadQuestion(std::string_view query, std::uint32_t partitions) {
+Result<Question> ReadQuestion(std::string_view query, const SourceNames& names,
+                              std::uint32_t partitions) {
   TRY_ASSIGN(const PageRequest page, ReadPage(query, {"since", "until", "source", "type", "name",
                                                       "key", "kind", "order", "duplicates"}));
   Question question;
-  TRY_ASSIGN(question.filter, ReadEventFilter(query));
-  http::QueryParameter(query, "source", question.source);
+  TRY_ASSIGN(question.filter, ReadEventFilter(query, names));
   TRY_ASSIGN(question.walk.newest_first, ReadChoice(query, "order", "desc", "asc", true));
   TRY_ASSIGN(question.walk.duplicates, ReadChoice(query, "duplicates", "true", "false", false));
   TRY_ASSIGN(const auto since, ReadTime(query, "since"));
@@ -134,11 +133,8 @@ WalkPlaces StartOf(const Question& question, const Range& range) {
 }
 
 // On the worker.
-Result<std::string> ReadPageOf(const ControlWorld& world, SourceNames& names, Question question) {
-  if (!question.source.empty()) {
-    question.filter.source = names.IdOf(question.source);
-    if (!question.filter.source) return Wrong("source", "names no source that there is or was");
-  }
+Result<std::string> ReadPageOf(const ControlWorld& world, const SourceNames& names,
+                               const Question& question) {
   TRY_ASSIGN(const Range range, RangeOf(world, question));
   EventWalk walk(*world.log, *world.verdicts, question.filter, question.walk, WalkBudget(),
                  StartOf(question, range), question.walk.newest_first ? range.low : range.high);
@@ -156,19 +152,19 @@ Result<std::string> ReadPageOf(const ControlWorld& world, SourceNames& names, Qu
 
 }  // namespace
 
-void AddEventListHandler(const ControlWorld& world, Blocking& blocking, SourceNames& names,
+void AddEventListHandler(const ControlWorld& world, Blocking& blocking, const SourceNames& names,
                          http::Router& router) {
   const auto handle = [&world, &blocking, &names](const Request& request, const PathParams&,
                                                   Responder responder) {
-    auto question = ReadQuestion(request.query, world.log->partitions());
+    auto question = ReadQuestion(request.query, names, world.log->partitions());
     if (!question) return responder.Send(http::ErrorResponse(question.error()));
     WaitForDedupe(world, Reached::kDecided,
                   [&world, &blocking, &names, question = *std::move(question),
                    responder = std::move(responder)](const Status& decided) mutable {
                     if (!decided) return responder.Send(http::ErrorResponse(decided.error()));
                     AnswerFromWorker(blocking, std::move(responder),
-                                     [&world, &names, question = std::move(question)]() mutable {
-                                       return ReadPageOf(world, names, std::move(question));
+                                     [&world, &names, question = std::move(question)] {
+                                       return ReadPageOf(world, names, question);
                                      });
                   });
   };

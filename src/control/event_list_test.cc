@@ -238,7 +238,10 @@ TEST(EventList, EventsOfARemovedSourceKeepItsName) {
   kit.Post("/api/v1/sources", R"({"name":"gone"})");
   kit.Add({.source = *kit.registry->IdOf("gone")});
   kit.Ask({.method = http::Method::kDelete, .target = "/api/v1/sources/gone"});
-  kit.Add({.source = 10});
+  kit.Post("/api/v1/sources", R"({"name":"gone"})");
+  kit.Add({.source = *kit.registry->IdOf("gone")});
+  kit.Add({.source = 100});
+  EXPECT_EQ(kit.All("?source=gone"), (Ids{"m1", "m0"})) << "all that ever had the name";
   EXPECT_EQ(kit.List("?source=gone")["data"][0]["source"], "gone");
   EXPECT_TRUE(kit.List("")["data"][0]["source"].is_null());
 }

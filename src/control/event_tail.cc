@@ -30,7 +30,7 @@ Response StreamHead() {
 
 }  // namespace
 
-EventTails::EventTails(const ControlWorld& world, Blocking& blocking, SourceNames& names)
+EventTails::EventTails(const ControlWorld& world, Blocking& blocking, const SourceNames& names)
     : world_(world), blocking_(blocking), names_(names) {
   world_.verdicts->OnProgress([this, armed = armed_, &loop = *world_.loop] {
     if (armed->exchange(false)) loop.Post([this] { Wake(); });
@@ -52,58 +52,35 @@ void EventTails::AddRoute(http::Router& router) {
 Result<EventTails::Question> EventTails::Read(const Request& request) const {
   TRY(CheckQuery(request.query, {"source", "type", "name", "key", "kind"}));
   Question question;
-  TRY_ASSIGN(question.filter, ReadEventFilter(request.query));
-  http::QueryParameter(request.query, "source", question.source);
-  question.last_id = request.header("Last-Event-ID");
-  if (!question.last_id.empty()) TRY(ReadTailId(question.last_id, *world_.log));
+  TRY_ASSIGN(question.filter, ReadEventFilter(request.query, names_));
+  const std::string_view last_id = request.header("Last-Event-ID");
+  if (!last_id.empty()) {
+    TRY_ASSIGN(question.place.next, ReadTailId(last_id, *world_.log));
+    question.place.resumed = true;
+    return question;
+  }
+  for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
+    question.place.next.push_back(world_.log->committed(p));
+  }
   return question;
 }
 
 void EventTails::Handle(const Request& request, Responder responder) {
   auto question = Read(request);
   if (!question) return responder.Send(http::ErrorResponse(question.error()));
-  if (world_.tails->fetch_add(1) >= kTailsMax) {
-    --*world_.tails;
-    return responder.Send(http::ErrorResponse(
-        Error(ErrorCode::kUnavailable,
-              std::to_string(kTailsMax) + " tails are open, which is the limit")));
+  if (world_.tails->fetch_add(1) < kTailsMax) {
+    return Open(*std::move(question), std::move(responder));
   }
-  FindSource(*std::move(question), std::move(responder));
-}
-
-// From here on one of the open tails is this one, until Remove() or a refusal gives it back.
-void EventTails::FindSource(Question question, Responder responder) {
-  TailPlace place;
-  if (question.last_id.empty()) {
-    for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
-      place.next.push_back(world_.log->committed(p));
-    }
-  } else {
-    place.next = ReadTailId(question.last_id, *world_.log).value();
-    place.resumed = true;
-  }
-  if (question.source.empty()) {
-    return Open(std::move(question.filter), std::move(place), std::move(responder));
-  }
-  auto shared = std::make_shared<Responder>(std::move(responder));
-  const bool taken = blocking_.Run(
-      [this, source = question.source] { return names_.IdOf(source); },
-      [this, shared, question, place](std::optional<log::SourceId> id) mutable {
-        question.filter.source = id;
-        if (id) return Open(std::move(question.filter), std::move(place), std::move(*shared));
-        --*world_.tails;
-        shared->Send(http::ErrorResponse(400, "invalid",
-                                         "source names no source that there is or was", "source"));
-      });
-  if (taken) return;
   --*world_.tails;
-  shared->Send(http::ErrorResponse(Error(ErrorCode::kUnavailable, "too much is asked at once")));
+  responder.Send(http::ErrorResponse(Error(
+      ErrorCode::kUnavailable, std::to_string(kTailsMax) + " tails are open, which is the limit")));
 }
 
-void EventTails::Open(EventFilter filter, TailPlace place, Responder responder) {
+// One of the open tails is this one from here on, until Remove().
+void EventTails::Open(Question question, Responder responder) {
   auto tail = std::make_shared<Tail>();
-  tail->filter = std::move(filter);
-  tail->place = std::move(place);
+  tail->filter = std::move(question.filter);
+  tail->place = std::move(question.place);
   tail->stream = responder.StartStream(StreamHead());
   tail->written_ns = world_.loop->Now();
   tails_.push_back(tail);

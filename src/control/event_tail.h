@@ -22,7 +22,7 @@ namespace tributary::control {
 
 class EventTails {
  public:
-  EventTails(const ControlWorld& world, Blocking& blocking, SourceNames& names);
+  EventTails(const ControlWorld& world, Blocking& blocking, const SourceNames& names);
   EventTails(const EventTails&) = delete;
   EventTails& operator=(const EventTails&) = delete;
 
@@ -40,14 +40,12 @@ class EventTails {
   using TailPtr = std::shared_ptr<Tail>;
   struct Question {
     EventFilter filter;
-    std::string source;
-    std::string last_id;
+    TailPlace place;
   };
 
   void Handle(const http::Request& request, http::Responder responder);
   Result<Question> Read(const http::Request& request) const;
-  void FindSource(Question question, http::Responder responder);
-  void Open(EventFilter filter, TailPlace place, http::Responder responder);
+  void Open(Question question, http::Responder responder);
   void Changed(const TailPtr& tail);
   void Advance(const TailPtr& tail);
   void Stepped(const TailPtr& tail, Result<TailStep> step);
@@ -61,7 +59,7 @@ class EventTails {
 
   const ControlWorld& world_;
   Blocking& blocking_;
-  SourceNames& names_;
+  const SourceNames& names_;
   std::list<TailPtr> tails_;
   std::shared_ptr<std::atomic<bool>> armed_ = std::make_shared<std::atomic<bool>>(false);
   MonoNanos advanced_ns_ = 0;

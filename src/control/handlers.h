@@ -39,7 +39,7 @@ std::string OpenApiDocument(const std::vector<http::Route>& routes, std::string_
 // Finds events and what became of them; one per loop.
 class EventFinder {
  public:
-  EventFinder(const ControlWorld& world, Blocking& blocking, SourceNames& names)
+  EventFinder(const ControlWorld& world, Blocking& blocking, const SourceNames& names)
       : world_(world), blocking_(blocking), names_(names) {}
 
   struct Found {
@@ -67,10 +67,10 @@ class EventFinder {
 
   const ControlWorld& world_;
   Blocking& blocking_;
-  SourceNames& names_;
+  const SourceNames& names_;
 };
 
-void AddEventListHandler(const ControlWorld& world, Blocking& blocking, SourceNames& names,
+void AddEventListHandler(const ControlWorld& world, Blocking& blocking, const SourceNames& names,
                          http::Router& router);
 void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
 void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);

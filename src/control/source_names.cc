@@ -9,10 +9,9 @@ std::string SourceNames::NameOf(log::SourceId id) const {
   return source == nullptr ? std::string() : source->name;
 }
 
-std::optional<log::SourceId> SourceNames::IdOf(std::string_view name) const {
-  if (name == kOwnSourceName) return 0;
-  const auto ids = sources_.current()->IdsOfName(name);
-  return ids.empty() ? std::nullopt : std::optional(ids.back());
+std::vector<log::SourceId> SourceNames::IdsOf(std::string_view name) const {
+  if (name == kOwnSourceName) return {0};
+  return sources_.current()->IdsOfName(name);
 }
 
 }  // namespace tributary::control

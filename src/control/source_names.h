@@ -2,9 +2,9 @@
 // it in. A number never gets another name. Thread-safe.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "control/source_registry.h"
 #include "log/record.h"
@@ -19,8 +19,8 @@ class SourceNames {
 
   // Empty when no source of that number is remembered.
   std::string NameOf(log::SourceId id) const;
-  // The number that a name has, or had before its source was removed.
-  std::optional<log::SourceId> IdOf(std::string_view name) const;
+  // Every number that a source of this name has or had; empty when there was none.
+  std::vector<log::SourceId> IdsOf(std::string_view name) const;
 
  private:
   const SourceRegistry& sources_;

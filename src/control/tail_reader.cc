@@ -17,7 +17,7 @@ constexpr std::size_t kReadBytes = 256 * 1024;
 class Reader {
  public:
   Reader(log::Log& log, const log::Verdicts& verdicts, const EventFilter& filter,
-         SourceNames& names, TailPlace place)
+         const SourceNames& names, TailPlace place)
       : log_(log), verdicts_(verdicts), filter_(filter), names_(names) {
     step_.place = std::move(place);
   }
@@ -109,7 +109,7 @@ class Reader {
   log::Log& log_;
   const log::Verdicts& verdicts_;
   const EventFilter& filter_;
-  SourceNames& names_;
+  const SourceNames& names_;
   TailStep step_;
   std::uint64_t records_ = 0;
 };
@@ -135,7 +135,7 @@ bool ReadChar(std::string_view& text, char c) {
 }  // namespace
 
 Result<TailStep> ReadTail(log::Log& log, const log::Verdicts& verdicts, const EventFilter& filter,
-                          SourceNames& names, TailPlace place) {
+                          const SourceNames& names, TailPlace place) {
   return Reader(log, verdicts, filter, names, std::move(place)).Run();
 }
 

@@ -4,7 +4,7 @@
 // passes over what is older by headers alone, and says how many events that were. So nothing is
 // ever held for a reader but its place in the log.
 //
-// May block (the log is read from the disk, names from the store); one thread at a time per tail.
+// May block (the log is read from the disk); one thread at a time per tail.
 #pragma once
 
 #include <string>
@@ -36,7 +36,7 @@ struct TailStep {
 
 // Only what dedupe has decided, and no duplicates.
 Result<TailStep> ReadTail(log::Log& log, const log::Verdicts& verdicts, const EventFilter& filter,
-                          SourceNames& names, TailPlace place);
+                          const SourceNames& names, TailPlace place);
 
 // "0-41", the offset of the last record looked at; with several partitions "0-41,2-7".
 std::string TailId(const WalkPlaces& next);
