@@ -160,6 +160,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void ReadAll(MonoNanos now);
   bool ReadPartition(log::Partition partition, std::size_t& budget, MonoNanos now);
   bool ScanWindow(const Window& window, std::size_t& budget, MonoNanos now);
+  bool PassesWhole(const Window& window, Reading& reading, const RuleHistory::InForce& rule);
   bool MayTake(MonoNanos now);
   void Take(const log::RecordView& record, MonoNanos now);
   void PumpSoon();
@@ -209,6 +210,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   std::optional<ReplayPart> replay_;
   std::vector<std::weak_ptr<Lane>> replays_;  // of a live lane: those that wait when it does
   RuleHistory rules_;
+  ClassMemo memo_;  // what rules_ says to headers
   LaneSettings settings_;
   RetrySchedule schedule_;
   RateLimiter limiter_;

@@ -49,12 +49,12 @@ std::size_t Lane::Room(MonoNanos now) {
 void Lane::ReadAll(MonoNanos now) {
   if (now < read_again_at_) return;
   std::size_t budget = kRecordsPerTurn;
+  std::size_t windows = WindowCache::kWindowsPerTurn;
   for (log::Partition p = 0; p < reading_.size(); ++p) {
-    while (ReadPartition(p, budget, now)) {
-    }
+    while (windows > 0 && ReadPartition(p, budget, now)) --windows;
     read_[p].store(reading_[p].next, std::memory_order_relaxed);
   }
-  if (budget == 0) PumpSoon();
+  if (budget == 0 || windows == 0) PumpSoon();
 }
 
 // True when a window was passed and there may be another.
@@ -82,6 +82,7 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
   const log::Offset end = std::min(window.end(), End(p));
   const bool dropping = replay_ && replay_->cancelled;
   RuleHistory::InForce rule = rules_.At(p, reading.next);
+  if (!dropping && PassesWhole(window, reading, rule)) return true;
   Run run{.first = reading.next, .counts = {}};
   bool room = true;
   for (const log::RecordView& record : window.From(reading.next)) {
@@ -120,6 +121,23 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
   if (room) reading.next = end;
   ledger_->SettleRun(p, run.first, reading.next, run.counts);
   return room;
+}
+
+// A window of which the rule wants nothing is settled at once.
+bool Lane::PassesWhole(const Window& window, Reading& reading, const RuleHistory::InForce& rule) {
+  const log::Partition p = window.partition();
+  const bool whole = reading.next == window.first() && window.end() <= End(p) &&
+                     window.end() <= rule.end && reading.known <= window.first();
+  const WindowSummary* const summary = whole ? world_.windows->SummaryOf(window) : nullptr;
+  if (summary == nullptr ||
+      memo_.WantsAny(summary->classes, world_.windows->classes(), rule.matcher, rule.revision)) {
+    return false;
+  }
+  const log::Kind kind = rule.matcher == nullptr ? log::Kind::kEvent : rule.matcher->kind();
+  const std::uint64_t filtered = summary->of_kind[static_cast<std::size_t>(kind)];
+  ledger_->SettleRun(p, window.first(), window.end(), {.filtered = filtered});
+  reading.next = window.end();
+  return true;
 }
 
 void Lane::Take(const log::RecordView& record, MonoNanos now) {

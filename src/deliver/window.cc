@@ -23,9 +23,11 @@ std::span<const log::RecordView> Window::From(log::Offset from) const {
 }
 
 Result<std::shared_ptr<const Window>> WindowCache::Get(log::Partition partition, log::Offset from) {
-  for (const auto& window : recent_) {
-    if (window->partition() == partition && window->first() <= from && from < window->end()) {
-      return window;
+  for (Recent& recent : recent_) {
+    const Window& window = *recent.window;
+    if (window.partition() == partition && window.first() <= from && from < window.end()) {
+      ++recent.given;
+      return recent.window;
     }
   }
   const log::Offset decided = verdicts_.decided(partition);
@@ -40,9 +42,33 @@ Result<std::shared_ptr<const Window>> WindowCache::Get(log::Partition partition,
   if (first >= end) return nullptr;
   auto window = std::make_shared<const Window>(partition, std::move(*chunk), first, end,
                                                verdicts_.Duplicates(partition, first, end));
-  recent_.push_front(window);
+  recent_.push_front({.window = window, .given = 1, .summary = {}});
   if (recent_.size() > kWindows) recent_.pop_back();
   return window;
+}
+
+const WindowSummary* WindowCache::SummaryOf(const Window& window) {
+  const auto same = [&](const Recent& recent) { return recent.window.get() == &window; };
+  const auto found = std::ranges::find_if(recent_, same);
+  if (found == recent_.end() || found->given < 2) return nullptr;
+  if (found->generation != classes_.generation()) Summarise(*found);
+  return &found->summary;
+}
+
+void WindowCache::Summarise(Recent& recent) {
+  if (classes_.full()) classes_.Clear();
+  WindowSummary& summary = recent.summary;
+  summary = {};
+  for (const log::RecordView& record : recent.window->From(recent.window->first())) {
+    if (recent.window->IsDuplicate(record.offset)) continue;
+    const auto kind = static_cast<std::size_t>(record.fields.kind);
+    if (kind < summary.of_kind.size()) ++summary.of_kind[kind];
+    summary.classes.push_back(classes_.NumberOf(record.fields));
+  }
+  std::ranges::sort(summary.classes);
+  const auto repeated = std::ranges::unique(summary.classes);
+  summary.classes.erase(repeated.begin(), repeated.end());
+  recent.generation = classes_.generation();
 }
 
 }  // namespace tributary::deliver

@@ -4,12 +4,14 @@
 // lags reads windows of its own, which the others do not need and which soon leave the cache.
 #pragma once
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
+#include "deliver/header_classes.h"
 #include "log/log.h"
 #include "log/verdicts.h"
 
@@ -35,19 +37,42 @@ class Window {
   std::vector<bool> duplicates_;
 };
 
+// What is in a window, for those that want nothing of it.
+struct WindowSummary {
+  std::vector<std::uint32_t> classes;  // of its records but the duplicates, each once
+  // How many records of each kind, without duplicates.
+  std::array<std::uint64_t, log::kKindsMax> of_kind = {};
+};
+
 // Belongs to one loop; its thread only. Reading may read a file: what a lane that lags needs.
 class WindowCache {
  public:
   WindowCache(log::Log& log, const log::Verdicts& verdicts) : log_(log), verdicts_(verdicts) {}
   // The window that begins at or covers `from`, nullptr when nothing there is decided yet.
   Result<std::shared_ptr<const Window>> Get(log::Partition partition, log::Offset from);
+  // Of a window that Get() just gave. nullptr the first time it was given: who reads a window alone
+  // needs no summary.
+  const WindowSummary* SummaryOf(const Window& window);
+  const HeaderClasses& classes() const { return classes_; }
+
+  // Lanes that read so many windows in a turn meet each other's in the cache.
+  static constexpr std::size_t kWindowsPerTurn = 8;
 
  private:
-  static constexpr std::size_t kWindows = 8;
+  static constexpr std::size_t kWindows = 16;
   static constexpr std::size_t kBytesWanted = 256 * 1024;
   log::Log& log_;
   const log::Verdicts& verdicts_;
-  std::deque<std::shared_ptr<const Window>> recent_;
+  struct Recent {
+    std::shared_ptr<const Window> window;
+    std::size_t given = 0;
+    std::uint64_t generation = 0;  // of the classes in `summary`; 0: not made
+    WindowSummary summary;
+  };
+  void Summarise(Recent& recent);
+
+  HeaderClasses classes_;
+  std::deque<Recent> recent_;
 };
 
 }  // namespace tributary::deliver

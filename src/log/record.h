@@ -26,6 +26,8 @@ enum class Kind : std::uint8_t {
   kSystem = 5,   // our own meta events (breaker opened, retention loss, …)
 };
 
+inline constexpr std::size_t kKindsMax = 8;  // all known numbers are below it
+
 // What routing matches on without parsing JSON. kOther: `name` alone says what it is.
 enum class EventType : std::uint8_t {
   kOther = 0,
