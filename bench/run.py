@@ -12,7 +12,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench.harness import latency, machine, programs, report, resources, throughput  # noqa: E402
+from bench.harness import dispatch, latency, looking_back, machine, programs, report  # noqa: E402
+from bench.harness import resources, throughput  # noqa: E402
 from bench.harness.process import RunFailed  # noqa: E402
 from bench.harness.result import Result  # noqa: E402
 
@@ -38,6 +39,18 @@ ROWS = {
     "disk": ("bytes on disk per event", "log ≤ 300 after recompression, dedupe and index ≤ 48", resources.disk),
     "delivery": ("one lane emptying a backlog to a webhook, 64 in flight", "none",
                  lambda s, f, r: latency.delivery(s, r)),
+    "webhooks": ("one event to four webhooks, signed, delivery log on", "≥ 0.5 of the bare libcurl loop's requests/s",
+                 dispatch.webhooks),
+    "isolation": ("ten destinations at 0.7 of the all-healthy rate, one hangs, one answers 500",
+                  "the other eight keep ≥ 0.95 of the offered rate, p99 ≤ 1.5 ×", dispatch.isolation),
+    "replay": ("replay to a `null` destination; with a native pattern on one property",
+               "≥ 1,000,000 events/s; ≥ 400,000", looking_back.replay),
+    "outcome": ("a first-try success on disk", "≤ 24 B per (event, destination)", looking_back.outcome_bytes),
+    "trace": ("trace of one event among 10 million", "p99 ≤ 5 ms", looking_back.trace),
+    "dead": ("10 million events waiting for a dead destination",
+             "memory flat (± 5 %), acknowledgement p99 ≤ 1.2 ×, catch-up ≥ 3 × the offered rate", dispatch.dead),
+    "thousand": ("1,000 destinations, 990 of which match nothing", "cost per event ≤ 2 × that of ten",
+                 dispatch.thousand),
     "control": ("control: the load generator against a canned answer", "≥ 1.1 of the probe",
                 lambda s, f, r: throughput.control(s, r)),
 }

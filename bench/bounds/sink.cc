@@ -16,7 +16,9 @@
 namespace tributary::bench {
 namespace {
 
-constexpr char kUsage[] = "usage: bench_sink [--listen 127.0.0.1:0] [--status 204] [--record FILE]";
+constexpr char kUsage[] =
+    "usage: bench_sink [--listen 127.0.0.1:0] [--status 204] [--record FILE]\n"
+    "  --status 0  reads requests and never answers";
 constexpr std::string_view kMarker = "\"messageId\":\"";
 
 using Arrivals = std::vector<std::pair<std::string, int64_t>>;
@@ -40,7 +42,7 @@ void Save(const Arrivals& arrivals, const std::string& path) {
 int Main(int argc, char** argv) {
   Flags flags(argc, argv, kUsage);
   const Address address = ParseAddress(flags.Text("listen", "127.0.0.1:0"));
-  const auto status = static_cast<int>(flags.Count("status", 204, 200));
+  const auto status = static_cast<int>(flags.Count("status", 204, 0));
   const std::string record = flags.Text("record", "");
   flags.Done();
   CatchStopSignals();

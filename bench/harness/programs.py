@@ -24,8 +24,10 @@ def canned(settings):
     return probe(settings, "--no-sync", "--no-parse")
 
 
-def sink(settings):
-    return Server(settings.load_core, [_program(settings, "bench_sink")])
+def sink(settings, status=204, listen="127.0.0.1:0"):
+    """A webhook that answers everything with `status`; 0: never."""
+    command = [_program(settings, "bench_sink"), "--status", str(status), "--listen", listen]
+    return Server(settings.load_core, command)
 
 
 def shown(core, command):

@@ -35,9 +35,9 @@ class Tributary(Server):
             text = response.read().decode()
         finally:
             connection.close()
-        if response.status not in (200, 201):
+        if response.status not in (200, 201, 204):
             raise RunFailed(f"{method} {path} answered {response.status}: {text[:300]}")
-        return json.loads(text)
+        return json.loads(text) if text else None
 
     def add_destination(self, **fields):
         self.call("POST", "/api/v1/destinations", fields)

@@ -61,9 +61,11 @@ class WebhookSink::Connection final : public Handler {
 
 WebhookSink::WebhookSink(Loop* loop, Address address, int status, OnBody on_body)
     : loop_(loop), address_(std::move(address)), on_body_(std::move(on_body)) {
-  answer_ = "HTTP/1.1 " + std::to_string(status) + " Canned\r\n";
-  if (status != 204) answer_ += "Content-Length: 0\r\n";  // a 204 must not have one (RFC 9110 8.6)
-  answer_ += "\r\n";
+  if (status != 0) {
+    answer_ = "HTTP/1.1 " + std::to_string(status) + " Canned\r\n";
+    if (status != 204) answer_ += "Content-Length: 0\r\n";  // a 204 has none (RFC 9110 8.6)
+    answer_ += "\r\n";
+  }
   listener_ = Listen(&address_);
   loop_->Add(listener_, EPOLLIN, this);
 }
