@@ -39,7 +39,8 @@ struct RunInfo {
 // Keeps the files in use open, up to a number. Thread-safe.
 class OpenFiles {
  public:
-  static constexpr std::size_t kFilesMax = 128;
+  // The files of the default window: a trace looks into each of them, and reads none by opening it.
+  static constexpr std::size_t kFilesMax = 256;
   explicit OpenFiles(os::FileSystem& fs) : fs_(fs) {}
   Result<std::shared_ptr<const os::File>> Get(const std::string& path);
   void Forget(const std::string& path);
