@@ -59,6 +59,24 @@ TEST(Log, EverythingThatWaitsSharesOneSync) {
   for (std::size_t i = 0; i < outcomes.size(); ++i) EXPECT_EQ(outcomes[i]->result->first, i);
 }
 
+TEST(Log, AGreatCommitIsNotReadAgainForEveryRecord) {
+  LogRig rig;
+  rig.options.tail_window_bytes = 0;
+  rig.options.first_segment_bytes = rig.options.segment_bytes = 8 << 20;
+  ASSERT_TRUE(rig.Open());
+  for (int commit = 0; commit < 3; ++commit) {
+    ASSERT_TRUE(rig.Put(std::vector(1'000, std::string(1'000, 'x'))));
+  }
+  ASSERT_EQ(rig.log().segments(0).size(), 1U);
+  std::size_t reads = 0;
+  for (Offset from = 0; from < 3'000; ++reads) {
+    const auto chunk = rig.log().Read(0, from, 64 * 1024);
+    ASSERT_TRUE(chunk);
+    from = (*chunk)->end();
+  }
+  EXPECT_LE(reads, 50U);
+}
+
 TEST(Log, SegmentsRollAndEverythingIsReadBackFromDisk) {
   LogRig rig;
   rig.options.tail_window_bytes = 0;

@@ -24,13 +24,11 @@ Damage DamageOf(const Segment& segment, Partition partition, const ScanItem& ite
 }
 
 Result<SegmentPart> ReadRaw(const os::File& file, const Segment& segment, Partition partition,
-                            const SparseIndex::Entry& start, Offset from,
-                            std::size_t bytes_wanted) {
+                            const SparseIndex::Entry& start, Offset from, std::uint64_t enough) {
   SegmentPart part;
   part.first = start.offset;
   const ScanRange range{start.position, segment.data_bytes, start.offset};
   SegmentScan scan(file, range, segment.header.seed(), partition);
-  const std::uint64_t enough = start.position + bytes_wanted;
   for (;;) {
     TRY_ASSIGN(const ScanItem item, scan.Next());
     if (item.kind == ScanItem::Kind::kRecord) AppendFrame(part.run, item.frame);
@@ -157,9 +155,14 @@ Result<SegmentPart> ReadPart(const os::File& file, const Segment& segment, Parti
     return ReadCompressed(file, segment, partition, index, from, bytes_wanted);
   }
   const SparseIndex::Entry begin{segment.header.base, 0, kSegmentHeaderBytes};
-  // At least one interval, so that whoever reads on record by record finds the rest in the cache.
-  return ReadRaw(file, segment, partition, index.AtOrBefore(from, begin), from,
-                 std::max<std::size_t>(bytes_wanted, SparseIndex::kSpacingBytes));
+  // At least to the next entry, which a great commit puts far away: whoever reads on, if only
+  // record by record, finds the rest in the cache, and nobody reads the beginning of an interval
+  // twice.
+  const SparseIndex::Entry start = index.AtOrBefore(from, begin);
+  const auto next = index.After(from);
+  return ReadRaw(
+      file, segment, partition, start, from,
+      std::max(start.position + bytes_wanted, next ? next->position : segment.data_bytes));
 }
 
 Result<LoadedIndex> LoadIndex(const os::File& file, const Segment& segment, Partition partition) {

@@ -26,6 +26,12 @@ SparseIndex::Entry SparseIndex::AtOrBefore(Offset offset, const Entry& otherwise
   return after == entries_.begin() ? otherwise : *std::prev(after);
 }
 
+std::optional<SparseIndex::Entry> SparseIndex::After(Offset offset) const {
+  const std::lock_guard lock(mutex_);
+  const auto after = std::ranges::upper_bound(entries_, offset, {}, &Entry::offset);
+  return after == entries_.end() ? std::nullopt : std::optional(*after);
+}
+
 SparseIndex::Entry SparseIndex::Before(UnixMicros at, const Entry& otherwise) const {
   const std::lock_guard lock(mutex_);
   const auto not_before = std::ranges::lower_bound(entries_, at, {}, &Entry::at_us);

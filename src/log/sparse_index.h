@@ -3,6 +3,7 @@
 #pragma once
 
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "log/record.h"
@@ -25,6 +26,8 @@ class SparseIndex {
 
   // The last entry at or before `offset`; `otherwise` when there is none.
   Entry AtOrBefore(Offset offset, const Entry& otherwise) const;
+  // The first entry behind `offset`; nullopt when there is none.
+  std::optional<Entry> After(Offset offset) const;
   // The last entry whose time is before `at`.
   Entry Before(UnixMicros at, const Entry& otherwise) const;
   std::vector<Entry> entries() const;
