@@ -71,7 +71,7 @@ Status ReplayTable::SetRange(const ReplayRequest& request, ReplayRecord& record)
     TRY_ASSIGN(const log::Offset first, engine_.world_.log->OffsetAtTime(p, *from));
     // Until now is until the end: the log's clock may be a little ahead of the wall's.
     log::Offset end = log.committed(p);
-    if (*to < now) {
+    if (*to <= now && request.to != "now") {
       TRY_ASSIGN(end, engine_.world_.log->OffsetAtTime(p, *to));
     }
     record.starts.push_back(std::max(first, log.first(p)));

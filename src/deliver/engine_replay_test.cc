@@ -108,6 +108,17 @@ TEST(Replay, NothingOutsideTheRangeTheRuleAndTheFirstsIsSent) {
   EXPECT_EQ(w.Stats("hook").filtered, before.filtered);
 }
 
+TEST(Replay, ItsEndIsNotPartOfItUnlessItIsNow) {
+  DeliverWorld w(15);
+  w.Open();
+  w.Make("hook");
+  w.sim.RunFor(kS - w.sim.Monotonic() % kS);  // a moment that its text says exactly
+  const std::string now = FormatIso8601(w.sim.Now());
+  w.Append();
+  EXPECT_EQ(w.Replay({{"destination", "hook"}, {"from", "earliest"}, {"to", now}})["total"], 0);
+  EXPECT_EQ(w.Replay({{"destination", "hook"}, {"from", "earliest"}})["total"], 1);
+}
+
 TEST(Replay, AnEmptyRangeIsDoneAtOnce) {
   DeliverWorld w(3);
   w.Open();
