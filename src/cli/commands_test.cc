@@ -129,7 +129,8 @@ TEST_F(Commands, TailGoesOnWhereItWasWhenTheConnectionBreaks) {
 TEST_F(Commands, APlanSaysWhatWouldChangeAndAnswersTwo) {
   terminal.server.AnswerWith({Json(
       R"({"changes":[{"kind":"destination","name":"a","action":"change","needs_restart":false,)"
-      R"("fields":[{"field":"n","before":1,"after":2},{"field":"s","before":"***","after":"***"}]},)"
+      R"("fields":[{"field":"n","before":1,"after":2},)"
+      R"({"field":"s","before":"***","after":"***"}]},)"
       R"({"kind":"source","name":"w","action":"pause","needs_restart":false,"fields":[]},)"
       R"({"kind":"setting","name":"listen","action":"change","needs_restart":true,"fields":)"
       R"([{"field":"listen","before":"a","after":"b"}]}],"needs_restart":["listen"]})")});
