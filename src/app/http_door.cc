@@ -47,6 +47,8 @@ HttpDoor::HttpDoor(const DoorWorld& world)
   }
   router_.SetGate(world.access->gate());
   admin_router_.SetGate(world.access->gate());
+  router_.SetAround(api_.around());
+  admin_router_.SetAround(api_.around());
 }
 
 Status HttpDoor::Listen(const config::ListenAddress& address, bool reuse_port) {

@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "destinations/route_matcher.h"
 #include "os/process.h"
+#include "store/key_file.h"
 
 namespace tributary::app {
 namespace {
@@ -42,6 +43,13 @@ Status Program::OpenData() {
   TRY_ASSIGN(data_dir_, store::OpenDataDir(os::PosixFileSystem(), settings_.data_dir));
   TRY(backup::RemoveScratch(os::PosixFileSystem(), settings_.data_dir));
   TRY_ASSIGN(store_, store::OpenRocksStore({.dir = settings_.data_dir + "/store"}));
+  TRY_ASSIGN(const codec::SealKey key,
+             store::OpenKeyFile(os::PosixFileSystem(), os::SystemRandom(), settings_.data_dir));
+  sealer_ = std::make_unique<codec::Sealer>(key, os::SystemRandom());
+  audit_ = std::make_unique<control::AuditLog>(*store_, os::SystemClock());
+  idempotency_ = std::make_unique<control::Idempotency>(control::Idempotency::World{
+      .store = store_.get(), .clock = &os::SystemClock(), .sealer = sealer_.get()});
+  TRY(idempotency_->Load());
   TRY_ASSIGN(log_, log::SegmentedLog::Open({.fs = &os::PosixFileSystem(),
                                             .clock = &os::SystemClock(),
                                             .random = &os::SystemRandom()},
@@ -78,6 +86,7 @@ Status Program::OpenStages() {
                            .egress = egress_.get(),
                            .metrics = &metrics_,
                            .matchers = matchers_.get(),
+                           .sealer = sealer_.get(),
                            .loops = {{.executor = &deliver_loop_, .client = client_.get()}},
                            .blocking = &file_loop_},
                           EngineOptionsOf(settings_, version)));
@@ -116,6 +125,10 @@ Status Program::OpenDoors() {
                                     .registry = sources_.get(),
                                     .backups = backups_.get(),
                                     .configuration = reloader_.get(),
+                                    .access = access_.get(),
+                                    .journal = {.store = store_.get(),
+                                                .audit = audit_.get(),
+                                                .idempotency = idempotency_.get()},
                                     .accepting = &accepting_,
                                     .sync_mode = std::string(SyncModeName(settings_.sync)),
                                     .version = std::string(cli::Version())},

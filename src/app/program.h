@@ -71,6 +71,9 @@ class Program {
 
   store::DataDir data_dir_;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<codec::Sealer> sealer_;
+  std::unique_ptr<control::AuditLog> audit_;
+  std::unique_ptr<control::Idempotency> idempotency_;
   std::unique_ptr<log::SegmentedLog> log_;
   std::shared_ptr<dedupe::Dedupe> dedupe_;
   std::unique_ptr<control::SourceRegistry> sources_;

@@ -89,7 +89,8 @@ std::vector<control::AccessToken> TokensOf(const config::Settings& settings) {
     const auto has = [&](std::string_view scope) {
       return std::find(t.scopes.begin(), t.scopes.end(), scope) != t.scopes.end();
     };
-    tokens.push_back({.token = t.token.Reveal(),
+    tokens.push_back({.name = t.name,
+                      .token = t.token.Reveal(),
                       .read = has("read"),
                       .write = has("write"),
                       .admin = has("admin")});

@@ -267,8 +267,9 @@ void LimitSettings::Describe(OptionList<LimitSettings>& o) {
 }
 
 void AccessKeySettings::Describe(OptionList<AccessKeySettings>& o) {
-  o.Required("id", &AccessKeySettings::id, "Access key id.", {.max = kKeyBytesMax});
-  o.Required("secret", &AccessKeySettings::secret, "Secret access key.", {.max = kKeyBytesMax});
+  o.Required("id", &AccessKeySettings::id, "Access key id.", {.min = 1, .max = kKeyBytesMax});
+  o.Required("secret", &AccessKeySettings::secret, "Secret access key.",
+             {.min = 1, .max = kKeyBytesMax});
   o.Optional("projects", &AccessKeySettings::projects, "What it may touch; empty: everything.");
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 
 #include "http/error_response.h"
 
@@ -11,6 +12,8 @@ namespace {
 using http::Request;
 using http::Response;
 using http::Scope;
+
+constexpr std::string_view kBearer = "Bearer ";
 
 char Lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -91,6 +94,17 @@ std::string_view Fault(const Request& request, std::string_view name, std::strin
   return {};
 }
 
+// The simple API's own paths answer errors in its own form (collection-api.md section 11).
+bool IsSeedPath(std::string_view pattern) {
+  return !pattern.starts_with("/api/v1/") && pattern != "/metrics";
+}
+
+Response InSeedForm(Response answer) {
+  const nlohmann::json body = nlohmann::json::parse(answer.body, nullptr, false);
+  answer.body = nlohmann::json{{"error", body.value("message", "refused")}}.dump();
+  return answer;
+}
+
 Scope ReachOf(const AccessToken& token) {
   if (token.admin) return Scope::kAdmin;
   if (token.write) return Scope::kWrite;
@@ -113,7 +127,9 @@ std::string_view ScopeName(Scope scope) {
 void Access::Change(const std::vector<AccessToken>& tokens) {
   auto known = std::make_shared<Tokens>();
   for (const AccessToken& token : tokens) {
-    known->push_back({codec::Sha256Of(token.token), ReachOf(token)});
+    std::string name = token.name;
+    if (name.empty()) name = "token " + std::to_string(known->size() + 1);
+    known->push_back({codec::Sha256Of(token.token), ReachOf(token), std::move(name)});
   }
   const std::lock_guard lock(mutex_);
   tokens_ = std::move(known);
@@ -130,13 +146,15 @@ std::optional<Response> Access::Judge(Scope scope, const Request& request) const
   return now->empty() ? JudgeLocal(request) : JudgeToken(*now, scope, request);
 }
 
-std::optional<Response> Access::JudgeToken(const Tokens& tokens, Scope scope,
-                                           const Request& request) {
-  constexpr std::string_view kBearer = "Bearer ";
+std::string Access::NameOf(const Request& request) const {
+  const auto now = tokens();
+  const Known* const known = Find(*now, request);
+  return known == nullptr ? "local" : known->name;
+}
+
+const Access::Known* Access::Find(const Tokens& tokens, const Request& request) {
   std::string_view given = request.header("Authorization");
-  if (!BeginsIgnoringCase(given, kBearer)) {
-    return http::UnauthorizedResponse("a token is needed: Authorization: Bearer TOKEN");
-  }
+  if (!BeginsIgnoringCase(given, kBearer)) return nullptr;
   given.remove_prefix(kBearer.size());
   while (given.starts_with(' ')) given.remove_prefix(1);
   const codec::Sha256Bytes digest = codec::Sha256Of(given);
@@ -147,6 +165,15 @@ std::optional<Response> Access::JudgeToken(const Tokens& tokens, Scope scope,
       found = &known;
     }
   }
+  return found;
+}
+
+std::optional<Response> Access::JudgeToken(const Tokens& tokens, Scope scope,
+                                           const Request& request) {
+  if (!BeginsIgnoringCase(request.header("Authorization"), kBearer)) {
+    return http::UnauthorizedResponse("a token is needed: Authorization: Bearer TOKEN");
+  }
+  const Known* const found = Find(tokens, request);
   if (found == nullptr) return http::UnauthorizedResponse("the token is not known");
   if (found->reach < scope) {
     return Denied("this needs a token with the scope '" + std::string(ScopeName(scope)) + "'");
@@ -175,7 +202,7 @@ http::Router::Gate Access::gate() const {
   return [this](const http::Route& route, const Request& request, http::Responder& responder) {
     auto answer = Judge(route.scope, request);
     if (!answer) return true;
-    responder.Send(std::move(*answer));
+    responder.Send(IsSeedPath(route.pattern) ? InSeedForm(*std::move(answer)) : *std::move(answer));
     return false;
   };
 }

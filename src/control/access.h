@@ -23,6 +23,7 @@
 namespace tributary::control {
 
 struct AccessToken {
+  std::string name = {};  // for the audit record
   std::string token;
   bool read = false;
   bool write = false;
@@ -39,6 +40,10 @@ class Access {
   // The answer that ends the request; nullopt: go on.
   std::optional<http::Response> Judge(http::Scope scope, const http::Request& request) const;
 
+  // Who asks, for the audit record: the token's name ("token 2" where it has none), or "local".
+  // For requests that Judge let pass.
+  std::string NameOf(const http::Request& request) const;
+
   // For Router::SetGate. `this` must outlive the router.
   http::Router::Gate gate() const;
 
@@ -46,9 +51,11 @@ class Access {
   struct Known {
     codec::Sha256Bytes digest;  // what is compared, so that not even a token's length shows
     http::Scope reach;
+    std::string name;
   };
   using Tokens = std::vector<Known>;
   std::shared_ptr<const Tokens> tokens() const;
+  static const Known* Find(const Tokens& tokens, const http::Request& request);
   static std::optional<http::Response> JudgeToken(const Tokens& tokens, http::Scope scope,
                                                   const http::Request& request);
   static std::optional<http::Response> JudgeLocal(const http::Request& request);

@@ -45,6 +45,10 @@ const std::map<std::string, Scope> kTable = {
     {"POST /api/v1/destinations/{name}/pause", Scope::kWrite},
     {"POST /api/v1/destinations/{name}/resume", Scope::kWrite},
     {"GET /api/v1/destinations/{name}/stats", Scope::kRead},
+    {"GET /api/v1/audit-log", Scope::kRead},
+    {"GET /api/v1/destinations/{name}/revisions", Scope::kRead},
+    {"GET /api/v1/destinations/{name}/revisions/{revision}", Scope::kRead},
+    {"POST /api/v1/destinations/{name}/revert", Scope::kWrite},
     {"GET /api/v1/sources", Scope::kRead},
     {"POST /api/v1/sources", Scope::kWrite},
     {"GET /api/v1/sources/{name}", Scope::kRead},
@@ -222,6 +226,25 @@ TEST(Access, WithoutTokensABodyThatIsNotJsonIsRefused) {
                   .status,
               201);
   }
+}
+
+TEST(Access, RefusalsOnTheSeedsPathsHaveTheSeedsForm) {
+  ControlKit locked(kTokens);
+  const http::Response none = locked.Get("/responses/x");
+  EXPECT_EQ(none.status, 401);
+  EXPECT_TRUE(none.body.starts_with(R"({"error":")")) << none.body;
+  EXPECT_TRUE(std::ranges::count(none.headers, http::Header{"WWW-Authenticate", "Bearer"}));
+  ControlKit open;
+  const auto post = [&](std::vector<std::pair<std::string, std::string>> headers) {
+    return open.Ask({.method = http::Method::kPost,
+                     .target = "/destinations",
+                     .body = "{}",
+                     .headers = std::move(headers)});
+  };
+  EXPECT_TRUE(post({{"Host", "evil"}}).body.starts_with(R"({"error":")"));
+  EXPECT_TRUE(post({{"Content-Type", "text/plain"}}).body.starts_with(R"({"error":")"));
+  EXPECT_TRUE(open.Ask({.target = "/api/v1/sources", .headers = {{"Host", "evil"}}})
+                  .body.starts_with(R"({"success":false)"));
 }
 
 TEST(Access, HealthIsForWhoeverAsks) {

@@ -10,11 +10,17 @@ struct ControlApi::Parts {
   explicit Parts(ControlWorld the_world)
       : world(std::move(the_world)),
         blocking(*world.loop, *world.blocking),
+        front({.access = world.access,
+               .journal = world.journal,
+               .engine = world.engine,
+               .sources = world.registry},
+              blocking),
         names(*world.registry),
         tails(world, blocking, names),
         finder(world, blocking, names) {}
   const ControlWorld world;
   Blocking blocking;
+  Front front;
   SourceNames names;
   EventTails tails;
   EventFinder finder;
@@ -34,6 +40,8 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddEventListHandler(parts_->world, parts_->blocking, parts_->names, router);
   parts_->tails.AddRoute(router);
   AddReplayHandlers(parts_->world, router);
+  AddRevisionHandlers(parts_->world, parts_->blocking, router);
+  AddAuditLogHandler(parts_->world, parts_->blocking, router);
   AddSourceHandlers(parts_->world, parts_->blocking, router);
   AddEventHandlers(parts_->world, parts_->finder, router);
   AddBackupHandlers(parts_->world, parts_->blocking, router);
@@ -42,6 +50,10 @@ void ControlApi::AddRoutes(http::Router& router) {
 
 void ControlApi::AddTrackApiRoutes(http::Router& router) {
   AddTrackApiHandlers(parts_->world, parts_->finder, router);
+}
+
+http::Router::Around ControlApi::around() {
+  return parts_->front.around();
 }
 
 http::Response RefusalResponse(const Error& error) {

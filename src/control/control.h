@@ -14,6 +14,7 @@
 #include "control/access.h"
 #include "control/backup.h"
 #include "control/event_index.h"
+#include "control/front.h"
 #include "control/reload.h"
 #include "control/source_registry.h"
 #include "deliver/engine.h"
@@ -39,8 +40,10 @@ struct ControlWorld {
   const ingest::SourceDirectory* sources = nullptr;  // this loop's
   std::atomic<std::size_t>* tails = nullptr;         // how many are open, of all loops
   SourceRegistry* registry = nullptr;
-  Backups* backups = nullptr;                    // null: there is no such door
-  Configuration* configuration = nullptr;        // null: there is no such door
+  Backups* backups = nullptr;              // null: there is no such door
+  Configuration* configuration = nullptr;  // null: there is no such door
+  const Access* access = nullptr;
+  Journal journal;                               // audit records and remembered answers
   const std::atomic<bool>* accepting = nullptr;  // false while starting and draining
   std::string sync_mode = "always";              // as configured, for /readyz
   std::string version;
@@ -67,6 +70,8 @@ class ControlApi {
   void AddRoutes(http::Router& router);
   // POST /destinations and GET /responses/{messageId} (collection-api.md section 11).
   void AddTrackApiRoutes(http::Router& router);
+  // For Router::SetAround of each router that has routes of this API.
+  http::Router::Around around();
 
  private:
   struct Parts;

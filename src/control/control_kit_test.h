@@ -49,6 +49,23 @@ class HandExecutor final : public os::Executor {
   TimerId last_id_ = 0;
 };
 
+class FakeRevisions final : public deliver::Revisions {
+ public:
+  std::vector<std::string> calls;
+  Result<Page> List(std::string_view, std::string_view, std::size_t) const override {
+    return Page{.data = {R"({"revision":1})"}, .next_cursor = std::nullopt};
+  }
+  Result<std::string> Get(std::string_view, std::uint32_t revision) const override {
+    if (revision != 1) return Fail(ErrorCode::kNotFound, "revision", "no such revision");
+    return std::string(R"({"revision":1})");
+  }
+  void Revert(std::string destination, std::uint32_t revision, std::string who,
+              std::move_only_function<void(Result<std::string>)> done) override {
+    calls.push_back("Revert " + destination + " " + std::to_string(revision) + " " + who);
+    done(std::string("{}"));
+  }
+};
+
 class FakeReplays final : public deliver::Replays {
  public:
   std::vector<std::string> calls;  // "Create {…}"
@@ -102,6 +119,8 @@ class FakeEngine final : public deliver::Engine {
 
   void Start() override {}
   deliver::Replays& replays() override { return fake_replays; }
+  FakeRevisions fake_revisions;
+  deliver::Revisions& revisions() override { return fake_revisions; }
   deliver::Committer& committer() override {
     CheckFailed("no committer in a fake", __FILE__, __LINE__);
   }
@@ -109,16 +128,17 @@ class FakeEngine final : public deliver::Engine {
     CheckFailed("no declared destinations in a fake", __FILE__, __LINE__);
   }
   void Close(MonoNanos, std::move_only_function<void()>) override {}
-  void Create(std::string json, Done<std::string> done) override {
+  void Create(std::string json, Done<std::string> done, std::string) override {
     Answer("Create " + json, std::move(done));
   }
-  void Replace(std::string name, std::string json, bool create, Done<Replaced> done) override {
+  void Replace(std::string name, std::string json, bool create, Done<Replaced> done,
+               std::string) override {
     calls.push_back("Replace " + name + " " + json + (create ? " create" : ""));
     if (refuse) return done(Fail(*refuse));
     const bool is_new = destinations.emplace(name, json).second;
     done(Replaced{.json = "{}", .created = is_new});
   }
-  void Patch(std::string name, std::string json, Done<std::string> done) override {
+  void Patch(std::string name, std::string json, Done<std::string> done, std::string) override {
     Answer("Patch " + name + " " + json, std::move(done));
   }
   void Delete(std::string name, Done<void> done) override {
@@ -220,9 +240,20 @@ class FakeVerdicts final : public log::Verdicts {
   const log::Log& log_;
 };
 
-// One answer, kept.
+struct Call {
+  http::Method method = http::Method::kGet;
+  std::string target;
+  std::string body = {};
+  std::vector<std::pair<std::string, std::string>> headers = {};  // over the usual ones
+  std::string peer = "127.0.0.1";
+};
+
+// One answer, kept, and the request that it answers, as long as a real connection keeps it.
 class Catch final : public http::Responder::Target {
  public:
+  Call call;
+  std::map<std::string, std::string> headers;
+  http::Request request;
   std::optional<http::Response> response;
   bool dropped = false;
   void Send(http::Response r) override {
@@ -248,14 +279,6 @@ class Catch final : public http::Responder::Target {
   void Watch(std::function<void()> changed) override { watcher = std::move(changed); }
 };
 
-struct Call {
-  http::Method method = http::Method::kGet;
-  std::string target;
-  std::string body = {};
-  std::vector<std::pair<std::string, std::string>> headers = {};  // over the usual ones
-  std::string peer = "127.0.0.1";
-};
-
 struct ControlKit {
   HandExecutor loop;
   FakeEngine engine;
@@ -265,6 +288,9 @@ struct ControlKit {
   FakeVerdicts verdicts{log};
   metrics::Registry metrics;
   SettableClock clock;
+  codec::Sealer sealer{codec::SealKey{}, os::SystemRandom()};
+  AuditLog audit{store, clock, 20};
+  Idempotency idempotency{{.store = &store, .clock = &clock, .sealer = &sealer}};
   std::unique_ptr<SourceRegistry> registry;
   ingest::SourceDirectory sources;
   std::atomic<bool> accepting{true};
@@ -287,6 +313,9 @@ struct ControlKit {
     registry->Subscribe(loop, sources);
     ControlWorld world;
     world.registry = registry.get();
+    access = std::make_unique<Access>(tokens);
+    world.access = access.get();
+    world.journal = {.store = &store, .audit = &audit, .idempotency = &idempotency};
     world.loop = &loop;
     world.blocking = &loop;
     world.engine = &engine;
@@ -303,28 +332,28 @@ struct ControlKit {
     api->AddHealthRoutes(router);
     api->AddRoutes(router);
     api->AddTrackApiRoutes(router);
-    access = std::make_unique<Access>(tokens);
     router.SetGate(access->gate());
+    router.SetAround(api->around());
   }
 
   // Hands the request to the router; the answer may come later.
   std::shared_ptr<Catch> Start(const Call& call) {
     auto target = std::make_shared<Catch>();
-    const std::string path = call.target.substr(0, call.target.find('?'));
-    const std::string query =
-        path.size() < call.target.size() ? call.target.substr(path.size() + 1) : std::string();
-    http::Request request;
+    target->call = call;
+    const std::string& whole = target->call.target;
+    const std::size_t question = std::min(whole.find('?'), whole.size());
+    http::Request& request = target->request;
     request.method = call.method;
     request.method_text = http::MethodName(call.method);
-    request.path = path;
-    request.query = query;
-    request.body = call.body;
-    request.peer = call.peer;
+    request.path = std::string_view(whole).substr(0, question);
+    if (question < whole.size()) request.query = std::string_view(whole).substr(question + 1);
+    request.body = target->call.body;
+    request.peer = target->call.peer;
     request.peer_is_loopback = call.peer == "127.0.0.1" || call.peer == "::1";
-    std::map<std::string, std::string> headers = {{"Host", "localhost:8080"}};
-    if (!call.body.empty()) headers["Content-Type"] = "application/json";
-    for (const auto& [name, value] : call.headers) headers[name] = value;
-    for (const auto& [name, value] : headers) request.headers.emplace_back(name, value);
+    target->headers = {{"Host", "localhost:8080"}};
+    if (!call.body.empty()) target->headers["Content-Type"] = "application/json";
+    for (const auto& [name, value] : call.headers) target->headers[name] = value;
+    for (const auto& [name, value] : target->headers) request.headers.emplace_back(name, value);
     router.Handle(request, http::Responder(target));
     return target;
   }

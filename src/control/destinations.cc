@@ -33,12 +33,14 @@ auto AnswerJson(Responder responder, int status) {
 
 class Handlers {
  public:
-  explicit Handlers(const ControlWorld& world) : engine_(*world.engine), loop_(*world.loop) {}
+  explicit Handlers(const ControlWorld& world)
+      : engine_(*world.engine), loop_(*world.loop), access_(*world.access) {}
 
   void Create(const Request& request, const PathParams&, Responder responder) {
     if (Refused(CheckHead(request), responder)) return;
     engine_.Create(std::string(request.body),
-                   BackToLoop<std::string>(loop_, AnswerJson(std::move(responder), 201)));
+                   BackToLoop<std::string>(loop_, AnswerJson(std::move(responder), 201)),
+                   access_.NameOf(request));
   }
 
   void Put(const Request& request, const PathParams& params, Responder responder) {
@@ -48,13 +50,15 @@ class Handlers {
                           : RefusalResponse(done.error()));
     };
     engine_.Replace(Name(params), std::string(request.body), true,
-                    BackToLoop<Engine::Replaced>(loop_, std::move(answer)));
+                    BackToLoop<Engine::Replaced>(loop_, std::move(answer)),
+                    access_.NameOf(request));
   }
 
   void Patch(const Request& request, const PathParams& params, Responder responder) {
     if (Refused(CheckHead(request), responder)) return;
     engine_.Patch(Name(params), std::string(request.body),
-                  BackToLoop<std::string>(loop_, AnswerJson(std::move(responder), 200)));
+                  BackToLoop<std::string>(loop_, AnswerJson(std::move(responder), 200)),
+                  access_.NameOf(request));
   }
 
   void Delete(const Request& request, const PathParams& params, Responder responder) {
@@ -109,6 +113,7 @@ class Handlers {
 
   Engine& engine_;
   os::Executor& loop_;
+  const Access& access_;
 };
 
 using Call = void (Handlers::*)(const Request&, const PathParams&, Responder);
@@ -118,13 +123,14 @@ using Call = void (Handlers::*)(const Request&, const PathParams&, Responder);
 void AddDestinationHandlers(const ControlWorld& world, http::Router& router) {
   const auto handlers = std::make_shared<Handlers>(world);
   const auto add = [&](Method method, std::string pattern, Scope scope, std::string summary,
-                       Call call) {
+                       Call call, std::vector<int> statuses = {}) {
     const bool body = method != Method::kGet && method != Method::kDelete;
     router.Add({.method = method,
                 .pattern = std::move(pattern),
                 .scope = scope,
                 .body_bytes_max = body ? kBodyBytesMax : 0,
                 .summary = std::move(summary),
+                .statuses = std::move(statuses),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
                   ((*handlers).*call)(request, params, std::move(responder));
@@ -133,12 +139,15 @@ void AddDestinationHandlers(const ControlWorld& world, http::Router& router) {
   const std::string all = "/api/v1/destinations";
   const std::string one = all + "/{name}";
   add(Method::kGet, all, Scope::kRead, "Lists the destinations.", &Handlers::List);
-  add(Method::kPost, all, Scope::kWrite, "Makes a destination.", &Handlers::Create);
+  add(Method::kPost, all, Scope::kWrite, "Makes a destination.", &Handlers::Create,
+      {201, 409, 507});
   add(Method::kGet, one, Scope::kRead, "Shows a destination.", &Handlers::Get);
-  add(Method::kPut, one, Scope::kWrite, "Makes or replaces a destination.", &Handlers::Put);
-  add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.", &Handlers::Patch);
+  add(Method::kPut, one, Scope::kWrite, "Makes or replaces a destination.", &Handlers::Put,
+      {200, 201, 409, 507});
+  add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.", &Handlers::Patch,
+      {200, 409});
   add(Method::kDelete, one, Scope::kWrite, "Removes a destination and what waits for it.",
-      &Handlers::Delete);
+      &Handlers::Delete, {204, 409});
   add(Method::kPost, one + "/pause", Scope::kWrite, "Stops sending; the backlog stays.",
       &Handlers::Pause);
   add(Method::kPost, one + "/resume", Scope::kWrite, "Sends again.", &Handlers::Resume);

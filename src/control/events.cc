@@ -146,6 +146,7 @@ void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Rout
               .scope = http::Scope::kRead,
               .body_bytes_max = 0,
               .summary = "Shows an event and what became of it at each destination.",
+              .statuses = {200, 410, 504},
               .handle = handle});
 }
 

@@ -28,6 +28,8 @@ void AddHealthHandlers(const ControlWorld& world, http::Router& router);
 void AddMetricsHandler(const ControlWorld& world, http::Router& router);
 void AddDestinationHandlers(const ControlWorld& world, http::Router& router);
 void AddReplayHandlers(const ControlWorld& world, http::Router& router);
+void AddRevisionHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router);
+void AddAuditLogHandler(const ControlWorld& world, Blocking& blocking, http::Router& router);
 void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router);
 void AddBackupHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router);
 void AddReloadHandlers(const ControlWorld& world, http::Router& router);

@@ -51,6 +51,7 @@ void AddHealthHandlers(const ControlWorld& world, http::Router& router) {
               .pattern = "/readyz",
               .body_bytes_max = 0,
               .summary = "Whether events are accepted, and if not, why.",
+              .statuses = {200, 503},
               .handle = [&world](const Request&, const http::PathParams&, Responder responder) {
                 const Readiness readiness = ReadinessOf(world);
                 responder.Send(

@@ -1,5 +1,8 @@
 // GET /api/v1/openapi.json: made from the routes themselves, so that it cannot leave one out.
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "control/handlers.h"
 
@@ -28,16 +31,54 @@ json Content(const char* schema) {
            {{"schema", {{"$ref", std::string("#/components/schemas/") + schema}}}}}};
 }
 
+bool HasBody(const http::Route& route) {
+  return route.method == http::Method::kPost || route.method == http::Method::kPut ||
+         route.method == http::Method::kPatch;
+}
+
+std::string_view MeaningOf(int status) {
+  static const std::map<int, std::string_view> kMeanings = {
+      {200, "Done."},
+      {201, "Made."},
+      {202, "Taken; it goes on by itself."},
+      {204, "Done; there is nothing to show."},
+      {400, "Something sent is wrong; `field` and `message` say what."},
+      {401, "A token is needed, or it is not known."},
+      {403, "The scopes of the token do not reach, or the call acts for somebody else."},
+      {404, "There is no such thing."},
+      {409, "What is there already, or its state, does not allow it."},
+      {410, "It was there and can no longer be read."},
+      {413, "The body is too large."},
+      {415, "The body must be application/json."},
+      {422, "The Idempotency-Key belongs to another request."},
+      {503, "Not now; try again after the time of Retry-After."},
+      {504, "It took too long."},
+      {507, "A limit is reached, or the disk is full."}};
+  const auto found = kMeanings.find(status);
+  return found == kMeanings.end() ? "See the guide." : found->second;
+}
+
+// The statuses that follow from what the route is; see Route::statuses.
+std::set<int> StatusesOf(const http::Route& route) {
+  std::set<int> statuses(route.statuses.begin(), route.statuses.end());
+  const bool success = std::ranges::any_of(statuses, [](int s) { return s >= 200 && s < 300; });
+  if (!success) statuses.insert(route.method == http::Method::kDelete ? 204 : 200);
+  if (route.scope == http::Scope::kOpen) return statuses;
+  statuses.insert({400, 401, 403, 413, 415, 503});
+  if (route.pattern.contains('{')) statuses.insert(404);
+  if (route.method == http::Method::kPost && !route.changes_nothing) statuses.insert({409, 422});
+  return statuses;
+}
+
 json Responses(const http::Route& route) {
-  json responses = {
-      {"2XX", {{"description", "Done."}}},
-      {"4XX", {{"description", "Refused; nothing was changed."}, {"content", Content("Error")}}},
-      {"5XX",
-       {{"description", "A failure of the server, or not now."}, {"content", Content("Error")}}}};
-  if (route.scope == http::Scope::kOpen) return responses;
-  responses["401"] = {{"description", "A token is needed."}, {"content", Content("Error")}};
-  responses["403"] = {{"description", "The token's scopes do not reach."},
-                      {"content", Content("Error")}};
+  json responses = {{"default",
+                     {{"description", "Refused before the route was known, or failed."},
+                      {"content", Content("Error")}}}};
+  for (const int status : StatusesOf(route)) {
+    json& response = responses[std::to_string(status)];
+    response = {{"description", MeaningOf(status)}};
+    if (status >= 400) response["content"] = Content("Error");
+  }
   return responses;
 }
 
@@ -62,9 +103,14 @@ json Operation(const http::Route& route) {
     operation["parameters"].push_back(
         {{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
   }
-  const bool has_body = route.method == http::Method::kPost || route.method == http::Method::kPut ||
-                        route.method == http::Method::kPatch;
-  if (has_body) {
+  if (route.method == http::Method::kPost && route.scope >= http::Scope::kWrite &&
+      !route.changes_nothing) {
+    operation["parameters"].push_back({{"name", "Idempotency-Key"},
+                                       {"in", "header"},
+                                       {"required", false},
+                                       {"schema", {{"type", "string"}, {"maxLength", 255}}}});
+  }
+  if (HasBody(route)) {
     operation["requestBody"] = {{"content", {{"application/json", {{"schema", json::object()}}}}}};
   }
   switch (route.scope) {

@@ -189,13 +189,14 @@ using Call = void (Handlers::*)(const Request&, const PathParams&, Responder);
 void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router) {
   const auto handlers = std::make_shared<Handlers>(world, blocking);
   const auto add = [&](Method method, std::string pattern, Scope scope, std::string summary,
-                       Call call) {
+                       Call call, std::vector<int> statuses = {}) {
     const bool body = method != Method::kGet && method != Method::kDelete;
     router.Add({.method = method,
                 .pattern = std::move(pattern),
                 .scope = scope,
                 .body_bytes_max = body ? config::kOptionsBytesMax : 0,
                 .summary = std::move(summary),
+                .statuses = std::move(statuses),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
                   ((*handlers).*call)(request, params, std::move(responder));
@@ -206,16 +207,21 @@ void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Rout
   const std::string keys = one + "/write-keys";
   const std::string key = keys + "/{id}";
   add(Method::kGet, all, Scope::kRead, "Lists the sources.", &Handlers::List);
-  add(Method::kPost, all, Scope::kWrite, "Makes a source.", &Handlers::Create);
+  add(Method::kPost, all, Scope::kWrite, "Makes a source.", &Handlers::Create, {201, 409, 507});
   add(Method::kGet, one, Scope::kRead, "Shows a source.", &Handlers::Get);
-  add(Method::kPut, one, Scope::kWrite, "Makes or replaces a source.", &Handlers::Put);
-  add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.", &Handlers::Patch);
-  add(Method::kDelete, one, Scope::kWrite, "Removes a source; its events stay.", &Handlers::Delete);
+  add(Method::kPut, one, Scope::kWrite, "Makes or replaces a source.", &Handlers::Put,
+      {200, 201, 409, 507});
+  add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.", &Handlers::Patch,
+      {200, 409});
+  add(Method::kDelete, one, Scope::kWrite, "Removes a source; its events stay.", &Handlers::Delete,
+      {204, 409});
   add(Method::kGet, keys, Scope::kRead, "Lists the write keys of a source.", &Handlers::ListKeys);
-  add(Method::kPost, keys, Scope::kWrite, "Makes a write key.", &Handlers::AddKey);
+  add(Method::kPost, keys, Scope::kWrite, "Makes a write key.", &Handlers::AddKey, {201, 409, 507});
   add(Method::kPost, keys + "/rotate", Scope::kWrite,
-      "Makes a write key; the others end after an overlap.", &Handlers::RotateKeys);
-  add(Method::kDelete, key, Scope::kWrite, "Removes a write key.", &Handlers::DeleteKey);
+      "Makes a write key; the others end after an overlap.", &Handlers::RotateKeys,
+      {201, 409, 507});
+  add(Method::kDelete, key, Scope::kWrite, "Removes a write key.", &Handlers::DeleteKey,
+      {204, 409});
   add(Method::kPost, key + "/disable", Scope::kWrite, "Refuses a write key.",
       &Handlers::DisableKey);
   add(Method::kPost, key + "/enable", Scope::kWrite, "Takes a write key again.",

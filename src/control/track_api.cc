@@ -130,7 +130,8 @@ void CreateDestination(const ControlWorld& world, const Request& request, Respon
              : EngineFailure(done.error()));
   };
   world.engine->Replace(std::move(destination->name), std::move(destination->json_text), true,
-                        BackToLoop<deliver::Engine::Replaced>(*world.loop, std::move(answer)));
+                        BackToLoop<deliver::Engine::Replaced>(*world.loop, std::move(answer)),
+                        world.access->NameOf(request));
 }
 
 std::string ResponseRow(const EventFinder::Found& found) {
@@ -184,6 +185,7 @@ void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::R
               .body_bytes_max = config::kOptionsBytesMax,
               .trailing_slash = true,
               .summary = "Makes or replaces a destination of the types CDP and analytics.",
+              .statuses = {200, 409},
               .handle = [&world](const Request& request, const PathParams&, Responder responder) {
                 CreateDestination(world, request, std::move(responder));
               }});
@@ -193,6 +195,7 @@ void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::R
               .body_bytes_max = 0,
               .trailing_slash = true,
               .summary = "Shows to which destinations an event was delivered.",
+              .statuses = {200, 410},
               .handle = [&finder](const Request&, const PathParams& params, Responder responder) {
                 GetResponse(finder, params, std::move(responder));
               }});

@@ -38,6 +38,8 @@ EngineImpl::EngineImpl(EngineWorld world, EngineOptions options)
     : world_(std::move(world)),
       options_(std::move(options)),
       reader_(*world_.matchers, CheckContext{.egress = world_.egress}),
+      vault_(reader_, world_.sealer),
+      revision_table_(*this),
       committer_(*world_.store, world_.verdicts) {
   for (const Loop& loop : world_.loops) {
     loops_.push_back(std::make_shared<LoopState>(loop, *world_.log, *world_.verdicts));

@@ -24,6 +24,9 @@
 // `enabled: false` matches nothing from then on (those pairs are filtered) and sends nothing;
 // Pause() sends nothing and keeps the backlog in the log.
 //
+// Secrets are sealed in the store. A destination whose secrets do not open at start (the key file
+// is gone, or another) is disabled, says which, and stays so until they are entered again.
+//
 // What is not supported yet is refused by name, never accepted and ignored: `filter`, `mapping`,
 // `order: key`, `order_by`, `batch` other than one.
 #pragma once
@@ -36,11 +39,13 @@
 #include <vector>
 
 #include "base/result.h"
+#include "codec/seal.h"
 #include "deliver/committer.h"
 #include "deliver/destination.h"
 #include "deliver/matcher.h"
 #include "deliver/outcome.h"
 #include "deliver/replays.h"
+#include "deliver/revisions.h"
 #include "log/log.h"
 #include "log/verdicts.h"
 #include "metrics/registry.h"
@@ -74,8 +79,9 @@ struct EngineWorld {
   const http::EgressGuard* egress = nullptr;
   metrics::Registry* metrics = nullptr;
   const MatcherFactory* matchers = nullptr;
-  std::vector<Loop> loops;           // at least one
-  os::Executor* blocking = nullptr;  // its thread may block; file destinations write there
+  const codec::Sealer* sealer = nullptr;  // nullptr: secrets are stored as they are (simulations)
+  std::vector<Loop> loops;                // at least one
+  os::Executor* blocking = nullptr;       // its thread may block; file destinations write there
 };
 
 struct EngineOptions {
@@ -155,15 +161,18 @@ class Engine {
   virtual void Close(MonoNanos deadline, std::move_only_function<void()> done) = 0;
 
   // ---- Destinations: each answers with the destination's JSON, redacted. ----
-  virtual void Create(std::string json, Done<std::string> done) = 0;
+  // `who`: for the history of the destination (revisions.h).
+  virtual void Create(std::string json, Done<std::string> done, std::string who = {}) = 0;
   struct Replaced {
     std::string json;
     bool created = false;
   };
   // `create`: an unknown name is made (PUT, the seed's POST /destinations); else it is kNotFound.
   // A "name" in the object must be the same.
-  virtual void Replace(std::string name, std::string json, bool create, Done<Replaced> done) = 0;
-  virtual void Patch(std::string name, std::string json, Done<std::string> done) = 0;  // RFC 7396
+  virtual void Replace(std::string name, std::string json, bool create, Done<Replaced> done,
+                       std::string who = {}) = 0;
+  virtual void Patch(std::string name, std::string json, Done<std::string> done,
+                     std::string who = {}) = 0;  // RFC 7396
   virtual void Delete(std::string name, Done<void> done) = 0;
   virtual void Pause(std::string name, Done<std::string> done) = 0;
   virtual void Resume(std::string name, Done<std::string> done) = 0;  // also ends "disabled"
@@ -180,6 +189,7 @@ class Engine {
   virtual Replays& replays() = 0;
   // The destinations of the configuration file, said anew while running (declared.h).
   virtual Declared& declared() = 0;
+  virtual Revisions& revisions() = 0;
 
   // ---- What became of a record ----
   // In byte order of the names. kNotFound when the log has no such record (any more). The record

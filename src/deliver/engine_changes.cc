@@ -17,6 +17,7 @@ namespace keys = store::keys;
 namespace {
 
 constexpr char kVersion = 1;
+constexpr char kSealedVersion = 2;  // of a destination; older programs refuse it
 
 std::unexpected<Error> ShuttingDown() {
   return Fail(ErrorCode::kUnavailable, "delivery is shutting down");
@@ -80,17 +81,28 @@ void EngineImpl::OnCommitter(std::move_only_function<void(const Status&)> task) 
   if (!committer_.Post([shared] { (*shared)({}); })) (*shared)(ShuttingDown());
 }
 
+namespace {
+
+// A change that left lost secrets as they are would make the destination send without them.
+Status CheckLost(const Entry& entry, const std::string& json_text, bool replace) {
+  if (entry.lost.empty() || EntersAgain(entry.lost, json_text, replace)) return {};
+  return Fail(ErrorCode::kConflict, PlacesOf({entry.lost.front()}),
+              "enter again what was sealed under a key file that is gone: " + PlacesOf(entry.lost));
+}
+
+}  // namespace
+
 // ---- Create ----
 
-void EngineImpl::Create(std::string json_text, Done<std::string> done) {
-  Enqueue([this, json_text = std::move(json_text), done = OnlyJson(std::move(done))](
-              const Status& go, Finish finish) mutable {
+void EngineImpl::Create(std::string json_text, Done<std::string> done, std::string who) {
+  Enqueue([this, json_text = std::move(json_text), who = std::move(who),
+           done = OnlyJson(std::move(done))](const Status& go, Finish finish) mutable {
     if (!go) {
       done(std::unexpected(go.error()));
       finish();
       return;
     }
-    CreateNow(json_text, std::move(done), std::move(finish));
+    CreateNow(json_text, std::move(who), std::move(done), std::move(finish));
   });
 }
 
@@ -112,11 +124,9 @@ Result<std::vector<log::Offset>> EngineImpl::StartOffsets(const std::string& sta
 
 std::string EngineImpl::EncodeDestination(const Entry& entry, const Spec& spec,
                                           std::uint32_t revision) const {
-  return kVersion + json{{"spec", reader_.Write(spec, false)},
-                         {"rule", spec.rule.stored},
-                         {"revision", revision},
-                         {"declared", entry.declared}}
-                        .dump();
+  json stored = {{"revision", revision}, {"declared", entry.declared}};
+  vault_.Put(spec, entry.id, stored);
+  return (stored.contains("sealed") ? kSealedVersion : kVersion) + stored.dump();
 }
 
 std::string EngineImpl::EncodeRevision(const Spec& spec,
@@ -128,7 +138,7 @@ std::string EngineImpl::EncodeRevision(const Spec& spec,
                         .dump();
 }
 
-Result<EngineImpl::Birth> EngineImpl::MakeBirth(Spec spec, bool declared) {
+Result<EngineImpl::Birth> EngineImpl::MakeBirth(Spec spec, bool declared, const std::string& who) {
   TRY_ASSIGN(const std::vector<log::Offset> from, StartOffsets(spec.lane.start));
   TRY_ASSIGN(auto matcher, MatcherOf(spec));
   Birth birth;
@@ -148,6 +158,7 @@ Result<EngineImpl::Birth> EngineImpl::MakeBirth(Spec spec, bool declared) {
   put(keys::DestinationName(birth.state.name), IdBytes(entry.id));
   put(keys::Revision(entry.id, 1), EncodeRevision(entry.spec, from));
   put(keys::Lane(entry.id), EncodeLane(birth.state.status));
+  revision_table_.Put(birth.batch, entry.id, 1, nullptr, entry.spec, who);
   for (log::Partition p = 0; p < from.size(); ++p) {
     birth.state.ledger.cursors.push_back({.cursor = from[p], .start = from[p]});
     put(keys::Cursor(entry.id, p), EncodeCursor(birth.state.ledger.cursors.back()));
@@ -169,7 +180,8 @@ Status EngineImpl::RoomFor(const std::string& name) const {
   return {};
 }
 
-void EngineImpl::CreateNow(const std::string& json_text, Answer done, Finish finish) {
+void EngineImpl::CreateNow(const std::string& json_text, std::string who, Answer done,
+                           Finish finish) {
   const auto refuse = [&](Error error) {
     done(std::unexpected(std::move(error)));
     finish();
@@ -177,11 +189,12 @@ void EngineImpl::CreateNow(const std::string& json_text, Answer done, Finish fin
   auto spec = reader_.Create(json_text);
   if (!spec) return refuse(spec.error());
   if (const Status room = RoomFor(spec->lane.name); !room) return refuse(room.error());
-  MakeNow(std::move(*spec), false, std::move(done), std::move(finish));
+  MakeNow(std::move(*spec), false, who, std::move(done), std::move(finish));
 }
 
-void EngineImpl::MakeNow(Spec spec, bool declared, Answer done, Finish finish) {
-  auto birth = MakeBirth(std::move(spec), declared);
+void EngineImpl::MakeNow(Spec spec, bool declared, const std::string& who, Answer done,
+                         Finish finish) {
+  auto birth = MakeBirth(std::move(spec), declared, who);
   if (!birth) {
     done(std::unexpected(birth.error()));
     finish();
@@ -223,10 +236,10 @@ void EngineImpl::Install(EntryPtr entry, LaneState state) {
 
 // ---- Replace and patch ----
 
-void EngineImpl::Replace(std::string name, std::string json_text, bool create,
-                         Done<Replaced> done) {
+void EngineImpl::Replace(std::string name, std::string json_text, bool create, Done<Replaced> done,
+                         std::string who) {
   Enqueue([this, name = std::move(name), json_text = std::move(json_text), create,
-           done = std::move(done)](const Status& go, Finish finish) mutable {
+           who = std::move(who), done = std::move(done)](const Status& go, Finish finish) mutable {
     if (!go) {
       done(std::unexpected(go.error()));
       finish();
@@ -245,17 +258,22 @@ void EngineImpl::Replace(std::string name, std::string json_text, bool create,
         object["name"] = name;
         json_text = object.dump();
       }
-      CreateNow(json_text, std::move(done), std::move(finish));
+      CreateNow(json_text, std::move(who), std::move(done), std::move(finish));
       return;
     }
     ChangeNow(
-        name, [this, json_text](const Spec& old) { return reader_.Replace(old, json_text); },
-        std::move(done), std::move(finish));
+        name,
+        [this, json_text](const Entry& old) -> Result<Spec> {
+          TRY(CheckLost(old, json_text, true));
+          return reader_.Replace(old.spec, json_text);
+        },
+        std::move(who), std::move(done), std::move(finish));
   });
 }
 
-void EngineImpl::Patch(std::string name, std::string json_text, Done<std::string> done) {
-  Enqueue([this, name = std::move(name), json_text = std::move(json_text),
+void EngineImpl::Patch(std::string name, std::string json_text, Done<std::string> done,
+                       std::string who) {
+  Enqueue([this, name = std::move(name), json_text = std::move(json_text), who = std::move(who),
            done = OnlyJson(std::move(done))](const Status& go, Finish finish) mutable {
     if (!go) {
       done(std::unexpected(go.error()));
@@ -263,23 +281,29 @@ void EngineImpl::Patch(std::string name, std::string json_text, Done<std::string
       return;
     }
     ChangeNow(
-        name, [this, json_text](const Spec& old) { return reader_.Patch(old, json_text); },
-        std::move(done), std::move(finish));
+        name,
+        [this, json_text](const Entry& old) -> Result<Spec> {
+          TRY(CheckLost(old, json_text, false));
+          return reader_.Patch(old.spec, json_text);
+        },
+        std::move(who), std::move(done), std::move(finish));
   });
 }
 
-void EngineImpl::ChangeNow(const std::string& name, MakeSpec make, Answer done, Finish finish) {
+void EngineImpl::ChangeNow(const std::string& name, MakeSpec make, std::string who, Answer done,
+                           Finish finish) {
   auto entry = FindForChange(name);
-  Result<Spec> spec = entry ? make((*entry)->spec) : std::unexpected(entry.error());
+  Result<Spec> spec = entry ? make(**entry) : std::unexpected(entry.error());
   if (!spec) {
     done(std::unexpected(spec.error()));
     finish();
     return;
   }
-  ApplyOnLoop(*entry, std::move(*spec), std::move(done), std::move(finish));
+  ApplyOnLoop(*entry, std::move(*spec), std::move(who), std::move(done), std::move(finish));
 }
 
-void EngineImpl::ApplyOnLoop(EntryPtr entry, Spec spec, Answer done, Finish finish) {
+void EngineImpl::ApplyOnLoop(EntryPtr entry, Spec spec, std::string who, Answer done,
+                             Finish finish) {
   const std::uint32_t revision = entry->revision + 1;
   const bool same_rule =
       spec.rule.stored == entry->spec.rule.stored && spec.lane.enabled == entry->spec.lane.enabled;
@@ -288,8 +312,10 @@ void EngineImpl::ApplyOnLoop(EntryPtr entry, Spec spec, Answer done, Finish fini
   CHECK(matcher.has_value() && settings.has_value());
   std::optional<Lane::NewRule> rule;
   if (!same_rule) rule = Lane::NewRule{std::move(*matcher)};
-  auto changes = [this, entry, spec, revision, same_rule](const std::vector<log::Offset>& from) {
+  auto changes = [this, entry, spec, before = entry->spec, who = std::move(who), revision,
+                  same_rule](const std::vector<log::Offset>& from) {
     store::Batch batch;
+    revision_table_.Put(batch, entry->id, revision, &before, spec, who);
     batch.Put(Family::kOwned, keys::Destination(entry->id),
               EncodeDestination(*entry, spec, revision));
     if (!same_rule) {
@@ -322,6 +348,7 @@ void EngineImpl::Changed(const EntryPtr& entry, Spec spec, const Status& status,
       {
         const std::lock_guard lock(mutex_);
         entry->spec = std::move(spec);
+        entry->lost.clear();
         ++entry->revision;
       }
       done(Replaced{.json = JsonOf(*entry), .created = false});
@@ -345,6 +372,11 @@ void EngineImpl::SetStatus(std::string name, LaneStatus status, std::string reas
   Enqueue([this, name = std::move(name), status, reason = std::move(reason),
            done = std::move(done)](const Status& go, Finish finish) mutable {
     const EntryPtr entry = go ? Find(name) : nullptr;
+    if (entry != nullptr && status == LaneStatus::kActive && !entry->lost.empty()) {
+      done(Fail(ErrorCode::kConflict, "name", entry->lane->status().reason));
+      finish();
+      return;
+    }
     if (entry == nullptr) {
       done(go ? Get(name) : std::unexpected(go.error()));
       finish();
@@ -403,6 +435,8 @@ void EngineImpl::DeleteNow(const std::string& name, Done<void> done, Finish fini
   store::Batch batch;
   batch.Delete(Family::kOwned, keys::Destination(entry->id));
   batch.Delete(Family::kOwned, keys::DestinationName(name));
+  const std::string history = keys::HistoryOf(entry->id);
+  batch.DeleteRange(Family::kOwned, history, store::PrefixEnd(history));
   entry->loop->loop.executor->Post([this, entry, batch = std::move(batch), done = std::move(done),
                                     replays = replay_table_->PrepareDelete(entry->id),
                                     finish = std::move(finish)]() mutable {

@@ -110,7 +110,7 @@ void EngineDeclared::PlanOne(Spec spec, std::deque<Step>& steps) {
   if (entry == nullptr) {
     steps.push_back([this, spec = std::move(spec)](auto went, Finish finish) mutable {
       engine_.MakeNow(
-          std::move(spec), true,
+          std::move(spec), true, "configuration",
           [went = std::move(went)](Result<Engine::Replaced> made) mutable {
             went(made ? Status() : Status(Fail(made.error())));
           },
@@ -129,7 +129,7 @@ void EngineDeclared::PlanOne(Spec spec, std::deque<Step>& steps) {
   if (engine_.reader_.Write(spec, false) != engine_.reader_.Write(entry->spec, false)) {
     steps.push_back([this, entry, spec = std::move(spec)](auto went, Finish finish) mutable {
       engine_.ApplyOnLoop(
-          entry, std::move(spec),
+          entry, std::move(spec), "configuration",
           [went = std::move(went)](Result<Engine::Replaced> changed) mutable {
             went(changed ? Status() : Status(Fail(changed.error())));
           },

@@ -14,8 +14,10 @@
 
 #include "deliver/engine.h"
 #include "deliver/engine_declared.h"
+#include "deliver/engine_revisions.h"
 #include "deliver/lane.h"
 #include "deliver/spec.h"
+#include "deliver/spec_vault.h"
 
 namespace tributary::deliver {
 
@@ -50,11 +52,14 @@ struct Entry {
   std::shared_ptr<LoopState> loop;
   std::shared_ptr<Lane> lane;
   std::vector<std::uint64_t> gauges;
+  std::vector<std::string> lost;  // secrets that did not open (JSON pointers): it must not send
 };
 
 class ReplayTable;
 
 class EngineImpl final : public Engine {
+  friend class RevisionTable;
+
  public:
   EngineImpl(EngineWorld world, EngineOptions options);
   ~EngineImpl() override;
@@ -64,9 +69,10 @@ class EngineImpl final : public Engine {
   Committer& committer() override { return committer_; }
   void Close(MonoNanos deadline, std::move_only_function<void()> done) override;
 
-  void Create(std::string json, Done<std::string> done) override;
-  void Replace(std::string name, std::string json, bool create, Done<Replaced> done) override;
-  void Patch(std::string name, std::string json, Done<std::string> done) override;
+  void Create(std::string json, Done<std::string> done, std::string who) override;
+  void Replace(std::string name, std::string json, bool create, Done<Replaced> done,
+               std::string who) override;
+  void Patch(std::string name, std::string json, Done<std::string> done, std::string who) override;
   void Delete(std::string name, Done<void> done) override;
   void Pause(std::string name, Done<std::string> done) override;
   void Resume(std::string name, Done<std::string> done) override;
@@ -75,6 +81,7 @@ class EngineImpl final : public Engine {
   Result<Page> List(std::string_view cursor, std::size_t limit) const override;
   Result<LaneStats> Stats(std::string_view name) const override;
   Replays& replays() override;
+  Revisions& revisions() override { return revision_table_; }
   void Trace(log::Partition partition, log::Offset offset,
              Done<std::vector<PairTrace>> done) override;
   Declared& declared() override { return declared_; }
@@ -106,12 +113,13 @@ class EngineImpl final : public Engine {
   void Enqueue(Change change);
   void RunNext();
   Status RoomFor(const std::string& name) const;
-  void CreateNow(const std::string& json, Answer done, Finish finish);
-  void MakeNow(Spec spec, bool declared, Answer done, Finish finish);
+  void CreateNow(const std::string& json, std::string who, Answer done, Finish finish);
+  void MakeNow(Spec spec, bool declared, const std::string& who, Answer done, Finish finish);
   void Install(EntryPtr entry, LaneState state);
-  using MakeSpec = std::move_only_function<Result<Spec>(const Spec& old)>;
-  void ChangeNow(const std::string& name, MakeSpec make, Answer done, Finish finish);
-  void ApplyOnLoop(EntryPtr entry, Spec spec, Answer done, Finish finish);
+  using MakeSpec = std::move_only_function<Result<Spec>(const Entry& old)>;
+  void ChangeNow(const std::string& name, MakeSpec make, std::string who, Answer done,
+                 Finish finish);
+  void ApplyOnLoop(EntryPtr entry, Spec spec, std::string who, Answer done, Finish finish);
   void Changed(const EntryPtr& entry, Spec spec, const Status& status, Answer done, Finish finish);
   void StatusChanged(const EntryPtr& entry, const Status& written, Done<std::string> done,
                      Finish finish);
@@ -127,7 +135,7 @@ class EngineImpl final : public Engine {
     LaneState state;
     store::Batch batch;
   };
-  Result<Birth> MakeBirth(Spec spec, bool declared);
+  Result<Birth> MakeBirth(Spec spec, bool declared, const std::string& who);
   Result<std::vector<log::Offset>> StartOffsets(const std::string& start) const;
   Result<LaneSettings> SettingsOf(const Spec& spec, std::uint32_t revision,
                                   const std::shared_ptr<LoopState>& loop) const;
@@ -158,6 +166,8 @@ class EngineImpl final : public Engine {
   EngineWorld world_;
   EngineOptions options_;
   SpecReader reader_;
+  SpecVault vault_;
+  RevisionTable revision_table_;
   Committer committer_;
   std::vector<std::shared_ptr<LoopState>> loops_;
   std::shared_ptr<Waker> waker_ = std::make_shared<Waker>();

@@ -21,16 +21,28 @@ namespace keys = store::keys;
 namespace {
 
 constexpr char kVersion = 1;
+constexpr char kSealedVersion = 2;  // of a destination that has secrets (spec_vault.h)
 
 Error Broken(std::string_view what) {
   return {ErrorCode::kCorrupt, "a stored " + std::string(what) + " is broken"};
 }
 
 Result<json> ParseStored(std::string_view value, std::string_view what) {
-  if (value.empty() || value.front() != kVersion) return Fail(Broken(what));
+  if (value.empty() || (value.front() != kVersion && value.front() != kSealedVersion)) {
+    return Fail(Broken(what));
+  }
   json object = json::parse(value.substr(1), nullptr, false);
   if (!object.is_object()) return Fail(Broken(what));
   return object;
+}
+
+StoredLane LostStatus(const std::vector<std::string>& lost, UnixMicros now_us) {
+  return {.status = LaneStatus::kDisabled,
+          .at_us = now_us,
+          .reason =
+              "its secrets cannot be opened, because the key file secret.key is missing or "
+              "another one: put it back and restart, or enter again: " +
+              PlacesOf(lost)};
 }
 
 // Scans and stops at the first error of the visitor.
@@ -65,14 +77,22 @@ Status EngineImpl::LoadDestination(DestinationId id, std::string_view value) {
   TRY_ASSIGN(const json stored, ParseStored(value, "destination"));
   auto entry = std::make_shared<Entry>();
   entry->id = id;
-  auto spec = reader_.Load(stored.value("spec", json::object()), stored.value("rule", ""));
-  if (!spec) return Fail(spec.error().With("destination " + std::to_string(id)));
-  entry->spec = std::move(*spec);
+  auto opened = vault_.Take(stored, id);
+  if (!opened) return Fail(opened.error().With("destination " + std::to_string(id)));
+  entry->spec = std::move(opened->spec);
+  entry->lost = std::move(opened->lost);
   entry->revision = stored.value("revision", 1U);
   entry->declared = stored.value("declared", false);
   store::Batch repairs;
   TRY_ASSIGN(LaneState state, LoadLane(id, repairs));
   state.name = entry->spec.lane.name;
+  TRY(revision_table_.PutFirst(repairs, *entry));
+  if (value.front() == kVersion) {  // perhaps of a version that did not seal
+    const std::string sealed = EncodeDestination(*entry, entry->spec, entry->revision);
+    if (sealed.front() != kVersion) repairs.Put(Family::kOwned, keys::Destination(id), sealed);
+  }
+  // Not written: with the right key file at the next start it is what it was.
+  if (!entry->lost.empty()) state.status = LostStatus(entry->lost, world_.clock->Now());
   if (!repairs.empty()) TRY(world_.store->Write(repairs, store::Sync::kYes));
   Install(entry, std::move(state));
   return {};
@@ -202,7 +222,7 @@ Status EngineImpl::ApplyDeclared(const std::string& text) {
   const std::string name = spec.lane.name;
   const EntryPtr entry = Find(name);
   if (entry == nullptr) {
-    TRY_ASSIGN(Birth birth, MakeBirth(std::move(spec), true));
+    TRY_ASSIGN(Birth birth, MakeBirth(std::move(spec), true, "configuration"));
     TRY(world_.store->Write(birth.batch, store::Sync::kYes));
     Install(birth.entry, std::move(birth.state));
     return {};
@@ -224,15 +244,21 @@ Status EngineImpl::UpdateDeclared(Entry& entry, Spec spec) {
   }
   store::Batch batch;
   StoredLane status = entry.lane->status();
+  if (!entry.lost.empty()) {  // what is stored is what it was before; the file has the secrets
+    TRY_ASSIGN(const auto kept, world_.store->Get(Family::kOwned, keys::Lane(entry.id)));
+    if (!kept) return Fail(Broken("lane"));
+    TRY_ASSIGN(status, DecodeLane(*kept));
+  }
   const bool returns = status.status == LaneStatus::kPaused && status.reason == kUnlistedReason;
   if (returns) status = {.at_us = world_.clock->Now()};
   const bool same_rule =
       spec.rule.stored == entry.spec.rule.stored && spec.lane.enabled == entry.spec.lane.enabled;
   const bool same = same_rule && reader_.Write(spec, false) == reader_.Write(entry.spec, false);
-  if (same && !returns) return {};
+  if (same && !returns && entry.lost.empty()) return {};
   const std::uint32_t revision = entry.revision + (same ? 0 : 1);
   batch.Put(Family::kOwned, keys::Lane(entry.id), EncodeLane(status));
   batch.Put(Family::kOwned, keys::Destination(entry.id), EncodeDestination(entry, spec, revision));
+  if (!same) revision_table_.Put(batch, entry.id, revision, &entry.spec, spec, "configuration");
   if (!same_rule) {
     std::vector<log::Offset> from;
     for (log::Partition p = 0; p < world_.log->partitions(); ++p) {

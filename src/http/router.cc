@@ -135,6 +135,7 @@ void Router::Handle(const Request& request, Responder responder) {
   const Route* const route = Match(request, params, nullptr);
   if (route == nullptr) return Refuse(request, std::move(responder));
   if (gate_ && !gate_(*route, request, responder)) return;
+  if (around_) return around_(*route, request, params, std::move(responder));
   route->handle(request, params, std::move(responder));
 }
 

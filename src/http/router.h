@@ -31,6 +31,10 @@ struct Route {
   bool trailing_slash = false;
   int body_too_large_status = 413;
   std::string summary;  // for the OpenAPI document
+  // What the handler itself may answer besides what every route of its kind may (control/openapi.cc
+  // derives that); without a 2xx among them: 200, or 204 for DELETE.
+  std::vector<int> statuses = {};
+  bool changes_nothing = false;  // although it is no GET: no audit record, no Idempotency-Key
   std::function<void(const Request&, const PathParams&, Responder)> handle;
   std::function<std::size_t()> body_bytes_max_now = {};  // in place of body_bytes_max, when given
 };
@@ -48,6 +52,9 @@ class Router final : public Handler {
 
   void Add(Route route);  // CHECKs that method + pattern is new
   void SetGate(Gate gate) { gate_ = std::move(gate); }
+  // Runs what passed the gate; without one, the entry's handler runs at once.
+  using Around = std::function<void(const Route&, const Request&, const PathParams&, Responder)>;
+  void SetAround(Around around) { around_ = std::move(around); }
   const std::vector<Route>& routes() const { return routes_; }
 
   std::size_t BodyBytesMax(const Request& head) override;
@@ -76,6 +83,7 @@ class Router final : public Handler {
   std::unordered_map<std::string, std::vector<std::size_t>, PathHash, std::equal_to<>> exact_;
   std::unique_ptr<Node> root_;
   Gate gate_;
+  Around around_;
 };
 
 }  // namespace tributary::http

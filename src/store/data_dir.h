@@ -2,6 +2,7 @@
 //
 //   DATA/FORMAT     versions of what is on disk, one "name number" per line
 //   DATA/LOCK       flock of the running process
+//   DATA/secret.key the key that seals secrets (store/key_file.h)
 //   DATA/log/       segments (log/FORMAT.md)       DATA/dedupe/  message-id index
 //   DATA/store/     RocksDB                        DATA/files/   the `file` destination's root
 #pragma once

@@ -147,6 +147,33 @@ std::optional<RevisionKey> ParseRevision(std::string_view key) {
   return parser.done() ? std::optional(out) : std::nullopt;
 }
 
+std::string History(std::uint32_t destination, std::uint32_t revision) {
+  return Builder(Prefix::kHistory).U32(destination).U32(revision).Take();
+}
+std::string HistoryOf(std::uint32_t destination) {
+  return Builder(Prefix::kHistory).U32(destination).Take();
+}
+std::optional<RevisionKey> ParseHistory(std::string_view key) {
+  Parser parser(Prefix::kHistory, key);
+  RevisionKey out;
+  out.destination = parser.U32();
+  out.revision = parser.U32();
+  return parser.done() ? std::optional(out) : std::nullopt;
+}
+
+std::string Idempotency(std::string_view row) {
+  return Builder(Prefix::kIdempotency).Text(row).Take();
+}
+std::string AllIdempotency() {
+  return Builder(Prefix::kIdempotency).Take();
+}
+std::optional<std::string> ParseIdempotency(std::string_view key) {
+  Parser parser(Prefix::kIdempotency, key);
+  if (!parser.ok()) return std::nullopt;
+  std::string row(parser.Text());
+  return row.size() == kIdempotencyRowBytes ? std::optional(std::move(row)) : std::nullopt;
+}
+
 std::string Lane(std::uint32_t lane) {
   return OfLane(Prefix::kLane, lane);
 }

@@ -35,7 +35,9 @@ enum class Prefix : char {
   kDestination = 'D',  // id u32 → the destination as it is now
   kDestinationName = 'd',  // name → id (u32 little-endian, no version byte)
   kRevision = 'V',         // destination u32, revision u32 → rules and where they took effect
+  kHistory = 'H',          // destination u32, revision u32 → the whole specification, sealed
   kAudit = 'A',            // at_us u64, sequence u32 → who, before, after (redacted)
+  kIdempotency = 'I',      // 16 bytes of a hash → request and answer (control/idempotency.h)
 
   // kOwned: written by deliver/ only.
   kLane = 'L',          // lane u32 → what it belongs to, status (paused, disabled), breaker
@@ -51,7 +53,7 @@ enum class Prefix : char {
                          // retention passed it (only for waiting rows and dead letters)
   kAttempt = 'T',  // lane u32, partition u32, offset u64, number % 256 u8 → one attempt that
                    // failed, or ended a pair that had failed before
-  kReplay = 'Y',         // lane u32 → the replay whose lane it is (deliver/replay_record.h)
+  kReplay = 'Y',   // lane u32 → the replay whose lane it is (deliver/replay_record.h)
   kDeliveryBatch = 'G',  // lane u32, hash of members u64 → composition, stored before first sent
 
   // kDerived: written by the process runner only.
@@ -94,6 +96,11 @@ struct RevisionKey {
   std::uint32_t revision = 0;
 };
 std::optional<RevisionKey> ParseRevision(std::string_view key);
+
+// The whole of each revision, as deliver/spec_vault.h stores it; ParseHistory gives both numbers.
+std::string History(std::uint32_t destination, std::uint32_t revision);
+std::string HistoryOf(std::uint32_t destination);
+std::optional<RevisionKey> ParseHistory(std::string_view key);
 
 // ---- Lanes ----------------------------------------------------------------------------------
 std::string Lane(std::uint32_t lane);
@@ -178,6 +185,12 @@ struct AuditKey {
   std::uint32_t sequence = 0;
 };
 std::optional<AuditKey> ParseAudit(std::string_view key);
+
+// ---- Idempotency -----------------------------------------------------------------------------
+inline constexpr std::size_t kIdempotencyRowBytes = 16;
+std::string Idempotency(std::string_view row);
+std::string AllIdempotency();
+std::optional<std::string> ParseIdempotency(std::string_view key);
 
 // ---- Derived --------------------------------------------------------------------------------
 // State of one processor. The slot comes before the rest, so that a range of slots is a range of

@@ -18,6 +18,15 @@ TEST(Keys, WhatIsBuiltIsParsedBack) {
   EXPECT_EQ(ParseDestination(Destination(7)), 7u);
   EXPECT_EQ(ParseDestinationName(DestinationName("hook")), "hook");
   EXPECT_EQ(ParseSourceName(SourceName("web")), "web");
+  EXPECT_EQ(ParseHistory(History(7, 9))->destination, 7u);
+  EXPECT_EQ(ParseHistory(History(7, 9))->revision, 9u);
+  EXPECT_TRUE(History(7, 9).starts_with(HistoryOf(7)));
+  EXPECT_LT(History(7, 9), History(7, 10));
+  EXPECT_FALSE(ParseHistory(Revision(7, 9)).has_value());
+  const std::string idempotent(kIdempotencyRowBytes, 'r');
+  EXPECT_EQ(ParseIdempotency(Idempotency(idempotent)), idempotent);
+  EXPECT_FALSE(ParseIdempotency(Idempotency("short")).has_value());
+  EXPECT_TRUE(Idempotency(idempotent).starts_with(AllIdempotency()));
   EXPECT_TRUE(SourceName("web").starts_with(AllSourceNames()));
   EXPECT_EQ(ParseRevision(Revision(7, 9))->revision, 9u);
   EXPECT_EQ(ParseLane(Lane(3)), 3u);

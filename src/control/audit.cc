@@ -1,0 +1,36 @@
+// GET /api/v1/audit-log: who changed what, newest first.
+#include "control/audit_log.h"
+#include "control/handlers.h"
+#include "control/query.h"
+#include "http/error_response.h"
+
+namespace tributary::control {
+
+void AddAuditLogHandler(const ControlWorld& world, Blocking& blocking, http::Router& router) {
+  const auto handle = [audit = world.journal.audit, &blocking](const http::Request& request,
+                                                               const http::PathParams&,
+                                                               http::Responder responder) {
+    const auto page = ReadPage(request.query);
+    if (!page) return responder.Send(http::ErrorResponse(page.error()));
+    auto shared = std::make_shared<http::Responder>(std::move(responder));
+    const auto work = [audit, page = *page]() -> Result<std::string> {
+      TRY_ASSIGN(const auto list, audit->List(page.cursor, page.limit));
+      return PageText(list.data, list.next_cursor ? &*list.next_cursor : nullptr);
+    };
+    const bool taken = blocking.Run(work, [shared](Result<std::string> text) {
+      shared->Send(text ? http::Response::Json(200, *std::move(text))
+                        : http::ErrorResponse(text.error()));
+    });
+    if (!taken) {
+      shared->Send(http::ErrorResponse(503, "unavailable", "too many calls wait; try again"));
+    }
+  };
+  router.Add({.method = http::Method::kGet,
+              .pattern = "/api/v1/audit-log",
+              .scope = http::Scope::kRead,
+              .body_bytes_max = 0,
+              .summary = "Lists who changed what, newest first.",
+              .handle = handle});
+}
+
+}  // namespace tributary::control

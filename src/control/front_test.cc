@@ -1,0 +1,253 @@
+#include "control/front.h"
+
+#include <nlohmann/json.hpp>
+
+#include "control/control_kit_test.h"
+
+namespace tributary::control {
+namespace {
+
+using http::Method;
+using nlohmann::json;
+
+json BodyOf(const http::Response& response) {
+  return json::parse(response.body);
+}
+
+json Records(ControlKit& kit) {
+  return BodyOf(kit.Get("/api/v1/audit-log"))["data"];
+}
+
+http::Response PostWithKey(ControlKit& kit, const std::string& target, const std::string& body,
+                           const std::string& key) {
+  return kit.Ask({.method = Method::kPost,
+                  .target = target,
+                  .body = body,
+                  .headers = {{"Idempotency-Key", key}}});
+}
+
+bool Replayed(const http::Response& response) {
+  return std::ranges::count(response.headers, http::Header{"Idempotent-Replayed", "true"}) == 1;
+}
+
+TEST(AuditLog, AChangeIsRecordedWithWhoBeforeAndAfter) {
+  ControlKit kit({{.name = "deploy", .token = "t", .admin = true}, {.token = "u", .write = true}});
+  const auto ask = [&](Method method, std::string target, std::string body, std::string token) {
+    return kit.Ask({.method = method,
+                    .target = std::move(target),
+                    .body = std::move(body),
+                    .headers = {{"Authorization", "Bearer " + token}}});
+  };
+  const auto made = ask(Method::kPost, "/api/v1/sources",
+                        R"({"name":"ios","write_key":"CANARY-SECRET-KEY"})", "t");
+  EXPECT_EQ(made.status, 201);
+  ask(Method::kPatch, "/api/v1/sources/ios", R"({"enabled":false})", "u");
+  ask(Method::kDelete, "/api/v1/sources/ios", "", "t");
+  const std::string text = ask(Method::kGet, "/api/v1/audit-log", "", "t").body;
+  EXPECT_EQ(text.find("CANARY"), std::string::npos);
+  const json records = json::parse(text)["data"];
+  ASSERT_EQ(records.size(), 3u);
+  EXPECT_EQ(records[0]["action"], "DELETE /api/v1/sources/{name}") << "newest first";
+  EXPECT_TRUE(records[0]["after"].is_null());
+  EXPECT_EQ(records[1]["who"], "token 2");
+  EXPECT_EQ(records[1]["before"]["enabled"], true);
+  EXPECT_EQ(records[1]["after"]["enabled"], false);
+  EXPECT_EQ(records[2]["who"], "deploy");
+  EXPECT_EQ(records[2]["address"], "127.0.0.1");
+  EXPECT_EQ(records[2]["subject"], json({{"kind", "source"}, {"name", "ios"}}));
+  EXPECT_TRUE(records[2]["before"].is_null());
+  EXPECT_EQ(records[2]["status"], 201);
+}
+
+TEST(AuditLog, WhatWasRefusedOrOnlyLookedLeavesNoRecord) {
+  ControlKit kit;
+  EXPECT_EQ(kit.Post("/api/v1/sources", R"({"name":"a b"})").status, 400);
+  kit.Get("/api/v1/sources");
+  EXPECT_TRUE(Records(kit).empty());
+}
+
+TEST(AuditLog, TheRecordIsThereBeforeTheChangeIsDurable) {
+  ControlKit kit;
+  const auto asked =
+      kit.Start({.method = Method::kPost, .target = "/api/v1/sources", .body = R"({"name":"a"})"});
+  while (!kit.sources.current().FindByName("a") && kit.loop.RunOne()) {
+  }
+  ASSERT_FALSE(asked->response) << "made, not answered";
+  kit.store.CrashKeeping(0);
+  AuditLog audit(kit.store, kit.clock);
+  const auto page = *audit.List("", 10);
+  ASSERT_EQ(page.data.size(), 1u) << "the sync of the change covers the record before it";
+  EXPECT_TRUE(json::parse(page.data[0])["status"].is_null());
+}
+
+TEST(AuditLog, IsPagedAndKeepsTheNewest) {
+  ControlKit kit;  // whose log keeps 20
+  for (int i = 0; i < 25; ++i) {
+    kit.clock.now_us += i % 3;  // several of one microsecond
+    kit.Post("/api/v1/sources", R"({"name":"s)" + std::to_string(i) + "\"}");
+  }
+  std::vector<std::string> names;
+  std::string cursor;
+  do {
+    const json page = BodyOf(kit.Get("/api/v1/audit-log?limit=7" + cursor));
+    for (const json& record : page["data"]) names.push_back(record["subject"]["name"]);
+    cursor =
+        page["next_cursor"].is_null() ? "" : "&cursor=" + page["next_cursor"].get<std::string>();
+  } while (!cursor.empty());
+  ASSERT_LE(names.size(), 20u);
+  ASSERT_GE(names.size(), 18u);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    EXPECT_EQ(names[i], "s" + std::to_string(24 - i));
+  }
+  EXPECT_EQ(kit.Get("/api/v1/audit-log?cursor=!").status, 400);
+  EXPECT_EQ(kit.Get("/api/v1/audit-log?cursor=abc").status, 400);
+}
+
+TEST(AuditLog, SecretsOfOtherBodiesAreLeftOut) {
+  EXPECT_EQ(
+      json::parse(Redacted(R"({"a":1,"api_key":"x","headers":{"X":"y"},"b":[{"Password":2}]})")),
+      json::parse(R"({"a":1,"api_key":"***","headers":{"X":"***"},"b":[{"Password":"***"}]})"));
+  EXPECT_EQ(Redacted("{broken"), "");
+}
+
+TEST(Idempotency, ARepeatIsAnsweredTheSameAndDoneOnce) {
+  ControlKit kit;
+  const auto first = PostWithKey(kit, "/api/v1/sources", R"({"name":"a"})", "k1");
+  ASSERT_EQ(first.status, 201);
+  EXPECT_FALSE(Replayed(first));
+  const auto again = PostWithKey(kit, "/api/v1/sources", R"({"name":"a"})", "\"k1\"");
+  EXPECT_EQ(again.status, 201);
+  EXPECT_EQ(again.body, first.body);
+  EXPECT_TRUE(Replayed(again));
+  EXPECT_EQ(PostWithKey(kit, "/api/v1/sources", R"({"name":"a"})", "k2").status, 409)
+      << "another key is another request";
+  EXPECT_EQ(Records(kit).size(), 1u);
+}
+
+TEST(Idempotency, ARefusalIsRememberedToo) {
+  ControlKit kit;
+  EXPECT_EQ(PostWithKey(kit, "/api/v1/sources", R"({"name":"demo"})", "k").status, 409);
+  const auto again = PostWithKey(kit, "/api/v1/sources", R"({"name":"demo"})", "k");
+  EXPECT_EQ(again.status, 409);
+  EXPECT_TRUE(Replayed(again));
+}
+
+TEST(Idempotency, AKeyBelongsToOneRequest) {
+  ControlKit kit;
+  PostWithKey(kit, "/api/v1/sources", R"({"name":"a"})", "k");
+  for (const auto& [target, body] : std::vector<std::pair<std::string, std::string>>{
+           {"/api/v1/sources", R"({"name":"b"})"},
+           {"/api/v1/destinations", R"({"name":"a"})"},
+           {"/api/v1/sources?x=1", R"({"name":"a"})"}}) {
+    const auto other = PostWithKey(kit, target, body, "k");
+    EXPECT_EQ(other.status, 422) << target;
+    EXPECT_EQ(BodyOf(other)["code"], "idempotency_key_reused");
+  }
+  EXPECT_EQ(kit.sources.current().FindByName("b"), nullptr);
+  EXPECT_TRUE(kit.engine.calls.empty());
+}
+
+TEST(Idempotency, KeysOfTwoTokensAreTwoKeys) {
+  ControlKit kit({{.token = "t", .admin = true}, {.token = "u", .admin = true}});
+  for (const auto& [token, name] : {std::pair("t", "a"), std::pair("u", "b")}) {
+    const auto answer = kit.Ask(
+        {.method = Method::kPost,
+         .target = "/api/v1/sources",
+         .body = std::string(R"({"name":")") + name + "\"}",
+         .headers = {{"Authorization", std::string("Bearer ") + token}, {"Idempotency-Key", "k"}}});
+    EXPECT_EQ(answer.status, 201) << answer.body;
+  }
+}
+
+TEST(Idempotency, AnswersSurviveARestartAndAreSealed) {
+  ControlKit kit;
+  const auto first = PostWithKey(kit, "/api/v1/sources", R"({"name":"a"})", "k");
+  kit.store.CrashKeeping(0);
+  EXPECT_EQ(kit.store.Dump().find(BodyOf(first)["write_key"].get<std::string>()),
+            std::string::npos);
+  Idempotency again({.store = &kit.store, .clock = &kit.clock, .sealer = &kit.sealer});
+  ASSERT_TRUE(again.Load());
+  EXPECT_EQ(again.Replay(Idempotency::RowOf("local", "k"))->body, first.body);
+  const codec::Sealer other(codec::SealKey{1}, os::SystemRandom());
+  Idempotency stranger({.store = &kit.store, .clock = &kit.clock, .sealer = &other});
+  ASSERT_TRUE(stranger.Load());
+  EXPECT_FALSE(stranger.Replay(Idempotency::RowOf("local", "k")).has_value());
+}
+
+TEST(Idempotency, AfterADeathInBetweenNobodyPretendsToKnow) {
+  ControlKit kit;
+  const auto asked = kit.Start({.method = Method::kPost,
+                                .target = "/api/v1/sources",
+                                .body = R"({"name":"a"})",
+                                .headers = {{"Idempotency-Key", "k"}}});
+  while (!kit.sources.current().FindByName("a") && kit.loop.RunOne()) {
+  }
+  kit.store.CrashKeeping(0);
+  Idempotency again({.store = &kit.store, .clock = &kit.clock, .sealer = &kit.sealer});
+  ASSERT_TRUE(again.Load());
+  store::Batch batch;
+  EXPECT_EQ(again.Begin(Idempotency::RowOf("local", "k"), "other", batch),
+            Idempotency::State::kOther);
+}
+
+TEST(Idempotency, ARepeatWaitsForTheFirst) {
+  ControlKit kit;
+  const Call call{.method = Method::kPost,
+                  .target = "/api/v1/sources",
+                  .body = R"({"name":"a"})",
+                  .headers = {{"Idempotency-Key", "k2"}}};
+  const auto first = kit.Start(call);
+  const auto second = kit.Start(call);
+  while (!second->response && (kit.loop.RunOne() || kit.loop.NextTimer())) {
+  }
+  ASSERT_TRUE(first->response && second->response);
+  EXPECT_EQ(first->response->status, 201);
+  EXPECT_EQ(second->response->body, first->response->body);
+  EXPECT_TRUE(Replayed(*second->response));
+}
+
+TEST(Idempotency, RowsAndAgeHaveLimits) {
+  ControlKit kit;
+  Idempotency small(
+      {.store = &kit.store, .clock = &kit.clock, .sealer = &kit.sealer, .rows_max = 3});
+  store::Batch batch;
+  const auto begin = [&](const std::string& key) {
+    return small.Begin(Idempotency::RowOf("w", key), "f", batch);
+  };
+  const auto end = [&](const std::string& key) {
+    small.End(Idempotency::RowOf("w", key), "f", {200, "", ""}, batch);
+    small.Answered(Idempotency::RowOf("w", key));
+  };
+  for (const char* key : {"1", "2", "3"}) {
+    EXPECT_EQ(begin(key), Idempotency::State::kNew);
+    if (*key != '2') end(key);
+  }
+  EXPECT_EQ(begin("1"), Idempotency::State::kNew) << "the oldest made room";
+  EXPECT_EQ(begin("2"), Idempotency::State::kRunning) << "what is being done stays";
+  kit.clock.now_us += kIdempotencyAge;
+  EXPECT_EQ(begin("3"), Idempotency::State::kNew);
+}
+
+TEST(Idempotency, BadKeysAreRefusedByName) {
+  ControlKit kit;
+  for (const std::string& key : {std::string(), std::string(256, 'k'), std::string("a\xff")}) {
+    const auto answer = PostWithKey(kit, "/api/v1/sources", R"({"name":"a"})", key);
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(BodyOf(answer)["field"], "Idempotency-Key");
+  }
+  EXPECT_EQ(PostWithKey(kit, "/api/v1/sources", R"({"name":"a"})", std::string(255, 'k')).status,
+            201);
+}
+
+TEST(Revisions, ARevertNamesWhoAsked) {
+  ControlKit kit;
+  EXPECT_EQ(kit.Post("/api/v1/destinations/d/revert", R"({"revision":3})").status, 200);
+  EXPECT_EQ(kit.engine.fake_revisions.calls, std::vector<std::string>{"Revert d 3 local"});
+  EXPECT_EQ(kit.Post("/api/v1/destinations/d/revert", "{}").status, 400);
+  EXPECT_EQ(kit.Post("/api/v1/destinations/d/revert", R"({"revision":0})").status, 400);
+  EXPECT_EQ(kit.Get("/api/v1/destinations/d/revisions/x").status, 404);
+  EXPECT_EQ(kit.Get("/api/v1/destinations/d/revisions/1").status, 200);
+}
+
+}  // namespace
+}  // namespace tributary::control
