@@ -27,7 +27,9 @@ unsigned DoorCount(const config::Settings& settings) {
 
 Program::Program(config::Settings settings, config::LoadInput input)
     : settings_(std::move(settings)), input_(std::move(input)) {}
-Program::~Program() = default;
+Program::~Program() {
+  StopPrograms();
+}
 
 Result<std::unique_ptr<Program>> Program::Build(config::Settings settings,
                                                 config::LoadInput input) {
@@ -74,8 +76,14 @@ Status Program::OpenStages() {
   egress_ = std::make_unique<http::EgressGuard>(std::move(guard));
   const std::string version(cli::Version());
   client_ = http::MakeCurlClient(deliver_loop_, *egress_, ClientOptionsOf(settings_, version));
+  programs_ = destinations::JqPrograms::Make(
+      ProgramOptionsOf(settings_), [this](const std::string& name, std::function<void()> body) {
+        const std::lock_guard lock(program_workers_mutex_);
+        program_workers_.push_back(std::make_unique<Worker>(name, std::move(body)));
+      });
   matchers_ = destinations::MakeRouteMatchers(
-      [sources = sources_.get()](std::string_view name) { return sources->IdOf(name); });
+      [sources = sources_.get()](std::string_view name) { return sources->IdOf(name); },
+      programs_.get());
   TRY_ASSIGN(engine_, deliver::Engine::Open(
                           {.log = log_.get(),
                            .verdicts = dedupe_.get(),
@@ -86,6 +94,7 @@ Status Program::OpenStages() {
                            .egress = egress_.get(),
                            .metrics = &metrics_,
                            .matchers = matchers_.get(),
+                           .programs = programs_.get(),
                            .sealer = sealer_.get(),
                            .loops = {{.executor = &deliver_loop_, .client = client_.get()}},
                            .blocking = &file_loop_},
@@ -259,6 +268,18 @@ void Program::CloseDelivery(MonoNanos deadline) {
   outcome_worker_->Join();
 }
 
+// Their threads are started when the first program runs, so also by what is still under way.
+void Program::StopPrograms() {
+  if (programs_ == nullptr) return;
+  programs_->Close();
+  std::vector<std::unique_ptr<Worker>> workers;
+  {
+    const std::lock_guard lock(program_workers_mutex_);
+    workers.swap(program_workers_);
+  }
+  for (const auto& worker : workers) worker->Join();
+}
+
 void Program::Stop() {
   accepting_ = false;
   backups_->Stop();
@@ -266,6 +287,7 @@ void Program::Stop() {
   DrainDoors(now + kDoorDrainMax);
   backup_worker_->Join();
   CloseDelivery(os::SystemClock().Monotonic() + kDeliveryDrainMax);
+  StopPrograms();
   deliver_loop_.Stop();
   file_loop_.Stop();
   read_loop_.Stop();

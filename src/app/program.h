@@ -12,10 +12,12 @@
 //   files       what `file` destinations write           may block
 //   reads       store and index reads for the API        may block
 //   backups     backups of this directory                may block
+//   programs    speak to the processes that run filters and mappings; from the first program on
 #pragma once
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "app/backup_runner.h"
@@ -27,6 +29,7 @@
 #include "config/settings.h"
 #include "dedupe/dedupe.h"
 #include "deliver/engine.h"
+#include "destinations/jq_programs.h"
 #include "log/open.h"
 #include "metrics/registry.h"
 #include "store/data_dir.h"
@@ -59,6 +62,7 @@ class Program {
   Status OpenStages();
   Status OpenDoors();
   void AddGauges();
+  void StopPrograms();
   void RunMaintenance();
   void DrainDoors(MonoNanos deadline);
   void CloseDelivery(MonoNanos deadline);
@@ -84,6 +88,7 @@ class Program {
   os::AsioLoop read_loop_;
   std::unique_ptr<http::EgressGuard> egress_;
   std::unique_ptr<http::Client> client_;
+  std::unique_ptr<destinations::JqPrograms> programs_;
   std::unique_ptr<deliver::MatcherFactory> matchers_;
   std::unique_ptr<deliver::Engine> engine_;
   std::unique_ptr<BackupRunner> backups_;
@@ -91,6 +96,8 @@ class Program {
   std::unique_ptr<Reloader> reloader_;
   std::vector<std::unique_ptr<HttpDoor>> doors_;
 
+  std::mutex program_workers_mutex_;
+  std::vector<std::unique_ptr<Worker>> program_workers_;
   Pause maintenance_pause_;
   std::vector<std::unique_ptr<Worker>> door_workers_;
   std::unique_ptr<Worker> log_worker_, maintain_worker_, dedupe_worker_, deliver_worker_,

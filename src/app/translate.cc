@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "os/process.h"
+
 namespace tributary::app {
 
 log::LogOptions LogOptionsOf(const config::Settings& settings) {
@@ -80,6 +82,19 @@ deliver::EngineOptions EngineOptionsOf(const config::Settings& settings,
   o.user_agent = "Tributary/" + version;
   o.waiting_rows_max = settings.delivery.waiting_max;
   for (const config::JsonText& d : settings.destinations) o.declared.push_back(d.text);
+  return o;
+}
+
+destinations::JqProgramsOptions ProgramOptionsOf(const config::Settings& settings) {
+  // At least two, so that a program nobody has seen run yet cannot hold them all.
+  constexpr unsigned kWorkersMin = 2;
+  constexpr unsigned kWorkersMax = 8;
+  destinations::JqProgramsOptions o;
+  o.time_limit_ns = settings.programs.time_limit_ns;
+  o.memory_bytes = settings.programs.memory_bytes;
+  o.workers = settings.programs.workers != 0 ? settings.programs.workers
+                                             : std::clamp(os::Cores(), kWorkersMin, kWorkersMax);
+  o.command = destinations::JqCommand(o);
   return o;
 }
 

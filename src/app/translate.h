@@ -8,6 +8,7 @@
 #include "control/access.h"
 #include "dedupe/dedupe.h"
 #include "deliver/engine.h"
+#include "destinations/jq_programs.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "ingest/source_directory.h"
@@ -22,6 +23,7 @@ http::ClientOptions ClientOptionsOf(const config::Settings& settings, const std:
 http::EgressOptions EgressOptionsOf(const config::Settings& settings);
 deliver::EngineOptions EngineOptionsOf(const config::Settings& settings,
                                        const std::string& version);
+destinations::JqProgramsOptions ProgramOptionsOf(const config::Settings& settings);
 std::vector<control::AccessToken> TokensOf(const config::Settings& settings);
 std::string_view SyncModeName(config::SyncMode mode);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "destinations/jq_programs.h"
 #include "destinations/route_matcher.h"
 
 namespace tributary::cli {
@@ -19,9 +20,9 @@ class Judge final : public SpecJudge {
         known_source_(std::move(known_source)),
         guard_(std::move(guard)),
         matchers_(destinations::MakeRouteMatchers(
-            [this](std::string_view name) { return FindSource(name); })),
-        reader_(*matchers_, {.egress = &guard_}),
-        shown_by_(*matchers_, {.egress = nullptr}) {}
+            [this](std::string_view name) { return FindSource(name); }, programs_.get())),
+        reader_(*matchers_, {.egress = &guard_}, programs_.get()),
+        shown_by_(*matchers_, {.egress = nullptr}, programs_.get()) {}
 
   Status Check(const std::string& json) const override {
     TRY(reader_.Create(json));
@@ -44,6 +45,9 @@ class Judge final : public SpecJudge {
   const std::vector<config::SourceSettings> sources_;
   const KnownSource known_source_;
   const http::EgressGuard guard_;
+  // Filters and mappings are compiled by them, in a process that is there only meanwhile.
+  const std::unique_ptr<destinations::JqPrograms> programs_ =
+      destinations::ProgramsWithoutThreads(destinations::kThisExecutable);
   const std::unique_ptr<deliver::MatcherFactory> matchers_;
   const deliver::SpecReader reader_;
   const deliver::SpecReader shown_by_;  // without egress rules: what is shown was judged before

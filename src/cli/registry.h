@@ -37,6 +37,7 @@ struct Context {
   bool err_is_terminal = false;
   Hooks hooks;
   Connect connect;
+  std::string executable = "/proc/self/exe";  // of ours, to be started once more for programs
 };
 
 class Command {

@@ -236,6 +236,18 @@ void DeliverySettings::Describe(OptionList<DeliverySettings>& o) {
              "Directory that `file` destinations write below. Empty: the data directory.");
 }
 
+void ProgramSettings::Describe(OptionList<ProgramSettings>& o) {
+  o.Duration("time_limit", &ProgramSettings::time_limit_ns,
+             "Processor time that a filter or mapping may take for one event.",
+             {.min = kNanosPerMilli, .max = 10 * kNanosPerSecond});
+  o.Bytes("memory", &ProgramSettings::memory_bytes, "Memory of each process that runs programs.",
+          {.min = 64LL << 20, .max = 16LL << 30});
+  o.Optional("workers", &ProgramSettings::workers,
+             "Processes that run programs, besides the one for slow programs; 0: by the number of "
+             "processors. None is started before the first program runs.",
+             {.min = 0, .max = 64});
+}
+
 void EgressSettings::Describe(OptionList<EgressSettings>& o) {
   o.Optional("allow", &EgressSettings::allow,
              "Networks (`127.0.0.1/32`) and host names that deliveries may reach although they are "
@@ -310,6 +322,7 @@ void Settings::Describe(OptionList<Settings>& o) {
   o.Object("log", &Settings::log, "The record log.");
   o.Object("dedupe", &Settings::dedupe, "Dropping of repeated events.");
   o.Object("delivery", &Settings::delivery, "Deliveries to destinations.");
+  o.Object("programs", &Settings::programs, "Filters and mappings, which are jq programs.");
   o.Object("egress", &Settings::egress, "Which addresses deliveries may reach.");
   o.Object("limits", &Settings::limits, "What a client may ask of the HTTP server.");
   o.ObjectList("access_keys", &Settings::access_keys,

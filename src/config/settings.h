@@ -89,6 +89,13 @@ struct DeliverySettings {
   static void Describe(OptionList<DeliverySettings>& o);
 };
 
+struct ProgramSettings {
+  MonoNanos time_limit_ns = 100 * kNanosPerMilli;
+  std::uint64_t memory_bytes = 256ULL << 20;
+  std::uint32_t workers = 0;
+  static void Describe(OptionList<ProgramSettings>& o);
+};
+
 struct EgressSettings {
   std::vector<std::string> allow;
   bool https_only = false;
@@ -136,6 +143,7 @@ struct Settings {
   LogSettings log;
   DedupeSettings dedupe;
   DeliverySettings delivery;
+  ProgramSettings programs;
   EgressSettings egress;
   LimitSettings limits;
   std::vector<AccessKeySettings> access_keys;

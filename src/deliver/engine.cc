@@ -37,7 +37,7 @@ Result<std::unique_ptr<Engine>> Engine::Open(EngineWorld world, EngineOptions op
 EngineImpl::EngineImpl(EngineWorld world, EngineOptions options)
     : world_(std::move(world)),
       options_(std::move(options)),
-      reader_(*world_.matchers, CheckContext{.egress = world_.egress}),
+      reader_(*world_.matchers, CheckContext{.egress = world_.egress}, world_.programs),
       vault_(reader_, world_.sealer),
       revision_table_(*this),
       committer_(*world_.store, world_.verdicts) {
@@ -74,6 +74,7 @@ LaneWorld EngineImpl::LaneWorldOf(LoopState& loop) const {
           .committer = const_cast<Committer*>(&committer_),
           .windows = &loop.windows,
           .loop = loop.loop.executor,
+          .programs = world_.programs,
           .clock = world_.clock,
           .random = world_.random,
           .commit_interval_ns = options_.commit_interval_ns,
@@ -87,6 +88,12 @@ std::shared_ptr<LoopState> EngineImpl::NextLoop() {
 Result<std::shared_ptr<const Matcher>> EngineImpl::MatcherOf(const Spec& spec) const {
   if (!spec.lane.enabled) return MatchNothing(spec.kind());
   return world_.matchers->Load(spec.rule.stored);
+}
+
+std::shared_ptr<const Program> EngineImpl::MappingOf(const Spec& spec) const {
+  if (spec.lane.mapping.empty()) return nullptr;
+  CHECK(world_.programs != nullptr);  // else the spec was refused
+  return world_.programs->Stored(ProgramUse::kMapping, spec.lane.mapping);
 }
 
 Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revision,
@@ -106,6 +113,7 @@ Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revi
                       .rate_limit = spec.lane.rate_limit,
                       .schedule = spec.lane.retry.schedule,
                       .total_ns = spec.lane.retry.total_ns,
+                      .mapping = MappingOf(spec),
                       .destination = spec.type->make(spec.options.get(), context),
                       // Who is told of failures never tells of its own: no loop.
                       .meta = spec.kind() == log::Kind::kSystem ? nullptr : meta_.get()};

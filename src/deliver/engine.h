@@ -27,7 +27,7 @@
 // Secrets are sealed in the store. A destination whose secrets do not open at start (the key file
 // is gone, or another) is disabled, says which, and stays so until they are entered again.
 //
-// What is not supported yet is refused by name, never accepted and ignored: `filter`, `mapping`,
+// What is not supported yet is refused by name, never accepted and ignored:
 // `order: key`, `order_by`, `batch` other than one.
 #pragma once
 
@@ -79,6 +79,7 @@ struct EngineWorld {
   const http::EgressGuard* egress = nullptr;
   metrics::Registry* metrics = nullptr;
   const MatcherFactory* matchers = nullptr;
+  Programs* programs = nullptr;           // nullptr: mappings and filters are refused
   const codec::Sealer* sealer = nullptr;  // nullptr: secrets are stored as they are (simulations)
   std::vector<Loop> loops;                // at least one
   os::Executor* blocking = nullptr;       // its thread may block; file destinations write there

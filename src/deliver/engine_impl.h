@@ -140,6 +140,7 @@ class EngineImpl final : public Engine {
   Result<LaneSettings> SettingsOf(const Spec& spec, std::uint32_t revision,
                                   const std::shared_ptr<LoopState>& loop) const;
   Result<std::shared_ptr<const Matcher>> MatcherOf(const Spec& spec) const;
+  std::shared_ptr<const Program> MappingOf(const Spec& spec) const;
   std::string EncodeDestination(const Entry& entry, const Spec& spec, std::uint32_t revision) const;
   std::string EncodeRevision(const Spec& spec, const std::vector<log::Offset>& from) const;
   LaneWorld LaneWorldOf(LoopState& loop) const;
@@ -160,6 +161,7 @@ class EngineImpl final : public Engine {
 
   // engine_trace.cc
   void StartTrace(std::shared_ptr<Tracing> tracing);
+  void AskFilters(const std::shared_ptr<Tracing>& tracing);
   void FinishTrace(Tracing& tracing);
   Result<PairTrace> ReadPair(const Tracing& tracing, std::size_t i) const;
 

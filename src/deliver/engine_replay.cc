@@ -100,7 +100,7 @@ Result<ReplayRecord> ReplayTable::MakeRecord(const std::string& json,
                       .created_at_us = engine_.world_.clock->Now()};
   const auto own = nlohmann::json::parse(request.own);
   if (!own.empty()) {
-    TRY_ASSIGN(const auto compiled, engine_.world_.matchers->Compile(own));
+    TRY_ASSIGN(const auto compiled, engine_.world_.matchers->Compile(own, {}));
     record.own_rule = compiled.stored;
   }
   TRY(MatcherOf(record));

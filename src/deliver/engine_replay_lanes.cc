@@ -109,7 +109,7 @@ Result<std::shared_ptr<const Matcher>> ReplayTable::MatcherOf(const ReplayRecord
   if (!record.own_rule.empty()) {
     TRY_ASSIGN(own, engine_.world_.matchers->Load(record.own_rule));
   }
-  return MatchBoth(std::move(rule), std::move(own), nullptr);
+  return MatchBoth(std::move(rule), std::move(own), engine_.world_.programs);
 }
 
 Result<LaneSettings> ReplayTable::SettingsOf(const Replay& replay, const Spec& spec,

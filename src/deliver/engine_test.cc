@@ -44,8 +44,7 @@ TEST(Engine, WrongInputIsRefusedByField) {
 TEST(Engine, WhatIsNotSupportedIsRefusedByNameAndNeverIgnored) {
   DeliverWorld w(2);
   w.Open();
-  const json unsupported[] = {{{"filter", ".a"}},         {{"mapping", "."}},
-                              {{"order", "key"}},         {{"order_by", "guid"}},
+  const json unsupported[] = {{{"order", "key"}},         {{"order_by", "guid"}},
                               {{"batch", {{"size", 2}}}}, {{"batch", {{"wait", "1s"}}}}};
   for (const json& more : unsupported) {
     json object{{"name", "d"}, {"type", "sim"}};
@@ -55,7 +54,7 @@ TEST(Engine, WhatIsNotSupportedIsRefusedByNameAndNeverIgnored) {
   // Their defaults may be written out.
   EXPECT_TRUE(w.Create({{"name", "d"},
                         {"type", "sim"},
-                        {"filter", ""},
+                        {"mapping", ""},
                         {"order", "none"},
                         {"batch", {{"size", 1}, {"wait", "0s"}}}}));
 }

@@ -49,16 +49,39 @@ void EngineImpl::StartTrace(std::shared_ptr<Tracing> tracing) {
         const Entry& entry = *tracing->entries[i].second;
         if (entry.loop.get() == loop) tracing->pairs[i] = entry.lane->PairAt(tracing->found.record);
       }
-      if (tracing->loops_left.fetch_sub(1) != 1) return;
-      OnCommitter([this, tracing](const Status& go) {
-        if (go) {
-          FinishTrace(*tracing);
-        } else {
-          tracing->done(std::unexpected(go.error()));
-        }
-      });
+      if (tracing->loops_left.fetch_sub(1) == 1) AskFilters(tracing);
     });
   }
+}
+
+// Of pairs that are settled and left no row only the condition can say how. One after another, on
+// the first loop.
+void EngineImpl::AskFilters(const std::shared_ptr<Tracing>& tracing) {
+  std::optional<LanePair>* pair = nullptr;
+  for (auto& candidate : tracing->pairs) {
+    if (candidate && candidate->filter != nullptr) pair = &candidate;
+  }
+  if (pair == nullptr) {
+    OnCommitter([this, tracing](const Status& go) {
+      if (go) {
+        FinishTrace(*tracing);
+      } else {
+        tracing->done(std::unexpected(go.error()));
+      }
+    });
+    return;
+  }
+  const std::string payload(tracing->found.record.payload);
+  world_.programs->Run(std::exchange((*pair)->filter, nullptr), payload,
+                       *loops_.front()->loop.executor,
+                       [this, tracing, pair](const Result<std::string>& answer) {
+                         if (!answer && answer.error().code() == ErrorCode::kUnavailable) {
+                           tracing->done(std::unexpected(answer.error()));
+                           return;
+                         }
+                         if (answer && *answer != "true") (*pair)->state = PairState::kFiltered;
+                         AskFilters(tracing);
+                       });
 }
 
 void EngineImpl::FinishTrace(Tracing& tracing) {

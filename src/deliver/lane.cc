@@ -43,7 +43,7 @@ void Lane::ReplaceSettings(LaneSettings settings) {
   window_ = ConcurrencyWindow(settings_.concurrency);
   window_size_.store(window_.size(), std::memory_order_relaxed);
   instant_ = settings_.destination != nullptr && settings_.destination->instant() &&
-             settings_.rate_limit == 0;
+             settings_.rate_limit == 0 && settings_.mapping == nullptr;
 }
 
 void Lane::Start() {
@@ -158,10 +158,10 @@ std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
   if (at.offset < ledger_->start(at.partition) || at.offset >= End(at.partition)) {
     return std::nullopt;
   }
-  const auto [matcher, revision, end] = rules_.At(at.partition, at.offset);
+  const auto [matcher, asks, revision, end] = rules_.At(at.partition, at.offset);
   if (!FormsPair(matcher, record.fields)) return std::nullopt;
   LanePair pair{.rule_revision = revision};
-  if (matcher == nullptr || !matcher->Matches(record.fields)) {
+  if (matcher == nullptr || !MatchesNatively(*matcher, record)) {
     pair.state = PairState::kFiltered;
     return pair;
   }
@@ -177,6 +177,7 @@ std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
   for (const Recent& recent : recent_) {
     if (recent.at == at) pair.recent.push_back(recent.attempt);
   }
+  if (pair.state == PairState::kDelivered && pair.recent.empty()) pair.filter = matcher->program();
   return pair;
 }
 

@@ -43,6 +43,7 @@ struct LaneWorld {
   Committer* committer = nullptr;
   WindowCache* windows = nullptr;
   os::Executor* loop = nullptr;
+  Programs* programs = nullptr;  // nullptr: no rule or mapping has one
   os::Clock* clock = nullptr;
   os::Random* random = nullptr;
   MonoNanos commit_interval_ns = 0;
@@ -57,6 +58,7 @@ struct LaneSettings {
   double rate_limit = 0;
   std::vector<MonoNanos> schedule;
   MonoNanos total_ns = 0;  // no attempt begins later than so long after the first; 0: no limit
+  std::shared_ptr<const Program> mapping;  // nullptr: the event as it is
   std::shared_ptr<Destination> destination;
   MetaEvents* meta = nullptr;  // told what happens to the lane; nullptr: nobody
 };
@@ -77,6 +79,9 @@ struct LanePair {
   std::uint32_t attempts_total = 0;
   std::optional<UnixMicros> next_attempt_at_us;
   std::vector<StoredAttempt> recent;  // the newest: perhaps not in the store (yet)
+  // Set when `state` is delivered and nothing else is known of the pair: it was filtered if this
+  // condition says no.
+  std::shared_ptr<const Program> filter;
 };
 
 class Lane final : public log::Holder, public std::enable_shared_from_this<Lane> {
@@ -108,6 +113,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
 
   // nullopt: the record forms no pair with this lane.
   std::optional<LanePair> PairAt(const log::RecordView& record) const;
+  // The rule in force there, to be asked on any thread (judge.h); nullptr wants nothing.
+  std::shared_ptr<const Matcher> RuleAt(Position at) const;
 
   // Of a replay's lane (replay_lane.cc): from now on what is left is dropped, not sent. Cancels
   // what is in flight. `changes` go into the same batch as the rows that go.
@@ -135,6 +142,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     MonoNanos since_ns = 0;  // when the pair's first attempt began
     std::uint32_t revision = 0;
     std::shared_ptr<Destination> destination;  // lives until its attempt has ended
+    std::string kept;  // while programs run: the record, as EncodeKept wrote it
   };
   struct Reading {
     log::Offset next = 0;       // not looked at yet
@@ -173,6 +181,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   bool GivenUp(Position at, MonoNanos now);
   std::uint64_t BeginAttempt(Position at, const WaitingRows::Row* row, MonoNanos now);
   void Send(std::uint64_t token, const log::RecordView& record);
+  void Dispatch(std::uint64_t token, const log::RecordView& record, std::string_view body,
+                bool mapped);
   void OnOutcome(std::uint64_t token, Outcome outcome);
   void Measure(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
   void ShowBreaker(const std::string& error);
@@ -183,6 +193,18 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
                                                     MonoNanos now) const;
   void Remember(Position at, StoredAttempt attempt);
   void KeepIfReleased(Position at);
+
+  // lane_program.cc
+  bool AskPrograms(std::uint64_t token, const log::RecordView& record);
+  void Ask(std::uint64_t token, std::shared_ptr<const Program> program);
+  void AskLater(std::uint64_t token, std::shared_ptr<const Program> program);
+  void OnProgram(std::uint64_t token, const std::shared_ptr<const Program>& program,
+                 Result<std::string> answer);
+  void OnFilter(std::uint64_t token, const Result<std::string>& answer);
+  void OnMapping(std::uint64_t token, Result<std::string> answer);
+  void SendAsked(std::uint64_t token, const std::string* mapped);
+  void FailUnsent(std::uint64_t token, std::string reason);
+  void EndUnsent(std::uint64_t token);
 
   // lane_release.cc
   void ReleaseStep(log::Partition partition);

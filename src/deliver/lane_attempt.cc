@@ -94,11 +94,17 @@ std::uint64_t Lane::BeginAttempt(Position at, const WaitingRows::Row* row, MonoN
 }
 
 void Lane::Send(std::uint64_t token, const log::RecordView& record) {
+  if (!AskPrograms(token, record)) Dispatch(token, record, record.payload, false);
+}
+
+void Lane::Dispatch(std::uint64_t token, const log::RecordView& record, std::string_view body,
+                    bool mapped) {
   const InFlight& attempt = in_flight_.at(token);
   const std::string webhook_id = WebhookId(destination(), record);
   const std::shared_ptr<Destination> destination = attempt.destination;
   destination->Deliver({.record = &record,
-                        .body = record.payload,
+                        .body = body,
+                        .mapped = mapped,
                         .webhook_id = webhook_id,
                         .replay = replay_ ? std::string_view(replay_->id) : std::string_view(),
                         .attempt = attempt.attempt,

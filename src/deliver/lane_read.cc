@@ -99,11 +99,11 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
     }
     if (offset >= rule.end) rule = rules_.At(p, offset);
     if (!window.IsDuplicate(offset)) {
-      if (rule.matcher == nullptr || !rule.matcher->Matches(record.fields)) {
+      if (rule.matcher == nullptr || !MatchesNatively(*rule.matcher, record)) {
         if (FormsPair(rule.matcher, record.fields)) ++run.counts.filtered;
       } else if (dropping) {
         ++run.counts.dropped;
-      } else if (instant_) {
+      } else if (instant_ && !rule.asks_program) {
         ++run.counts.delivered;
       } else {
         if (!MayTake(now)) {

@@ -1,4 +1,5 @@
-// What a lane does when the log needs room: it counts what it never got to as dropped, copies the
+// What a lane does when the log needs room: it counts what it never got to as dropped (also what a
+// jq condition might have filtered: there is no time to ask it), copies the
 // events of its rows beside them, and only then lets its durable cursor pass.
 #include <algorithm>
 
@@ -70,7 +71,7 @@ void Lane::ReleaseWindow(const Window& window, log::Offset end) {
     if (at.offset < reading.next || ledger_->progress(p).Settled(at.offset)) continue;
     if (window.IsDuplicate(at.offset)) continue;
     const Matcher* matcher = rules_.At(p, at.offset).matcher;
-    if (matcher != nullptr && matcher->Matches(record.fields)) {
+    if (matcher != nullptr && MatchesNatively(*matcher, record)) {
       ++run.counts.dropped;
     } else if (FormsPair(matcher, record.fields)) {
       ++run.counts.filtered;

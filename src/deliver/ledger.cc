@@ -73,6 +73,12 @@ void Ledger::SettleDelivered(Position at, bool row) {
   MarkDirty();
 }
 
+void Ledger::SettleFiltered(Position at, bool row) {
+  Settle(at, row);
+  ++partitions_[at.partition].counts.filtered;
+  MarkDirty();
+}
+
 void Ledger::SettleWaiting(Position at, const StoredWaiting& waiting, WaitingRows::Times times) {
   PartitionState& partition = Touch(at.partition);
   if (rows_.Find(at) == nullptr) Settle(at, false);

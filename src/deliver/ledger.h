@@ -64,6 +64,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   // A run without rows; `add` says how many of it were delivered, filtered, dropped.
   void SettleRun(log::Partition partition, log::Offset first, log::Offset end, const Counts& add);
   void SettleDelivered(Position at, bool row);
+  void SettleFiltered(Position at, bool row);
   void SettleWaiting(Position at, const StoredWaiting& waiting, WaitingRows::Times times);
   void SettleDead(Position at, const StoredDead& dead, bool row);
   void DropRow(Position at);  // its event is gone: dropped by the rule `retention`

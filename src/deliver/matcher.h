@@ -30,6 +30,11 @@ class Matcher {
     static_cast<void>(record);
     return true;
   }
+  // The option that says no, without the jq condition ("names", "pattern", "integrations"); "" when
+  // none does. For people who ask why; slower than the others.
+  virtual std::string_view WhyNot(const log::RecordView& record) const {
+    return Matches(record.fields) && MatchesInside(record) ? "" : "events";
+  }
   // By a jq condition (ProgramUse::kFilter); nullptr when there is none.
   virtual std::shared_ptr<const Program> program() const { return nullptr; }
 };
@@ -42,7 +47,14 @@ inline bool FormsPair(const Matcher* matcher, const log::RecordFields& fields) {
 // What a destination of that kind has that is not enabled.
 std::shared_ptr<const Matcher> MatchNothing(log::Kind kind);
 
-// The rule fields of a destination's JSON ("events", "names", "sources", "include_historical").
+// The first two stages at once.
+inline bool MatchesNatively(const Matcher& matcher, const log::RecordView& record) {
+  return matcher.Matches(record.fields) &&
+         (!matcher.looks_inside() || matcher.MatchesInside(record));
+}
+
+// The rule fields of a destination's JSON ("events", "names", "sources", "include_historical",
+// "pattern", "filter").
 // Thread-safe.
 class MatcherFactory {
  public:
@@ -55,8 +67,14 @@ class MatcherFactory {
     // source does not change what was matched.
     std::string stored;
   };
-  // From an object that has only those fields. kInvalid names the field.
-  virtual Result<Compiled> Compile(const nlohmann::json& fields) const = 0;
+  // Whose rule it is: events may name destinations that are not to get them.
+  struct Owner {
+    std::string name;
+    std::string type;
+  };
+  // From an object that has only those fields. kInvalid names the field. May block for some 50 ms
+  // to compile a filter.
+  virtual Result<Compiled> Compile(const nlohmann::json& fields, const Owner& owner) const = 0;
   // From the stored form. kCorrupt when it is none.
   virtual Result<std::shared_ptr<const Matcher>> Load(std::string_view compiled) const = 0;
 };

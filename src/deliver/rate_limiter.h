@@ -21,6 +21,8 @@ class RateLimiter {
   void Take(MonoNanos now) {
     if (spacing_ != 0) next_ = std::max(next_, now) + spacing_;
   }
+  // The attempt was not made after all.
+  void GiveBack() { next_ -= spacing_; }
 
  private:
   MonoNanos spacing_;

@@ -30,7 +30,7 @@ std::string BothTexts(const Program& first, const Program& second) {
 
 Result<std::shared_ptr<const Program>> BothPrograms(std::shared_ptr<const Program> first,
                                                     std::shared_ptr<const Program> second,
-                                                    const Programs* programs) {
+                                                    Programs* programs) {
   if (first == nullptr) return second;
   if (second == nullptr) return first;
   if (programs == nullptr) return Fail(ErrorCode::kUnsupported, "filter", "filter: no programs");
@@ -46,7 +46,7 @@ Result<std::shared_ptr<const Program>> BothPrograms(std::shared_ptr<const Progra
 
 Result<std::shared_ptr<const Matcher>> MatchBoth(std::shared_ptr<const Matcher> rule,
                                                  std::shared_ptr<const Matcher> own,
-                                                 const Programs* programs) {
+                                                 Programs* programs) {
   if (own == nullptr) return rule;
   TRY_ASSIGN(auto program, BothPrograms(rule->program(), own->program(), programs));
   return std::make_shared<const Both>(std::move(rule), std::move(own), std::move(program));

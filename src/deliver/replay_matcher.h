@@ -12,6 +12,6 @@ namespace tributary::deliver {
 // have the field "filter".
 Result<std::shared_ptr<const Matcher>> MatchBoth(std::shared_ptr<const Matcher> rule,
                                                  std::shared_ptr<const Matcher> own,
-                                                 const Programs* programs);
+                                                 Programs* programs);
 
 }  // namespace tributary::deliver

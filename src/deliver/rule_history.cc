@@ -12,6 +12,7 @@ void RuleHistory::Add(RuleEntry entry) {
       CHECK_OP(entry.from[p], >=, entries_.back().from[p]);
     }
   }
+  entry.asks_program = entry.matcher != nullptr && entry.matcher->program() != nullptr;
   entries_.push_back(std::move(entry));
 }
 
@@ -32,12 +33,21 @@ RuleHistory::InForce RuleHistory::At(log::Partition partition, log::Offset offse
   for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
     if (it->from[partition] <= offset) {
       in_force.matcher = it->matcher.get();
+      in_force.asks_program = it->asks_program;
       in_force.revision = it->revision;
       return in_force;
     }
     in_force.end = it->from[partition];
   }
   return in_force;
+}
+
+std::shared_ptr<const Matcher> RuleHistory::Shared(log::Partition partition,
+                                                   log::Offset offset) const {
+  for (auto it = entries_.rbegin(); it != entries_.rend(); ++it) {
+    if (it->from[partition] <= offset) return it->matcher;
+  }
+  return nullptr;
 }
 
 }  // namespace tributary::deliver

@@ -19,6 +19,7 @@ struct RuleEntry {
   std::uint32_t revision = 0;
   std::vector<log::Offset> from;           // per partition
   std::shared_ptr<const Matcher> matcher;  // nullptr: matches nothing (`enabled: false`)
+  bool asks_program = false;               // Add() finds out
 };
 
 class RuleHistory {
@@ -31,11 +32,15 @@ class RuleHistory {
 
   // The rule for records from `offset` until `end` (exclusive; ~0 for the last one).
   struct InForce {
-    const Matcher* matcher = nullptr;  // nullptr: nothing matches
+    // nullptr: nothing matches. Lives as long as the history, or as long as it is shared (Shared).
+    const Matcher* matcher = nullptr;
+    bool asks_program = false;  // the matcher has one
     std::uint32_t revision = 0;
     log::Offset end = ~log::Offset{0};
   };
   InForce At(log::Partition partition, log::Offset offset) const;
+  // The same rule for whoever keeps it, or asks it on another thread.
+  std::shared_ptr<const Matcher> Shared(log::Partition partition, log::Offset offset) const;
 
  private:
   std::vector<RuleEntry> entries_;

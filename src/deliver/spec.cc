@@ -117,8 +117,9 @@ void LaneOptions::Describe(config::OptionList<LaneOptions>& o) {
   o.Required("name", &LaneOptions::name, "Its name; unique.");
   o.Required("type", &LaneOptions::type, "One of the destination types.");
   o.Optional("enabled", &LaneOptions::enabled, "false: matches nothing and sends nothing.");
-  o.Optional("filter", &LaneOptions::filter, "A jq condition on the event.");
-  o.Optional("mapping", &LaneOptions::mapping, "A jq program that makes the body.");
+  o.Optional("mapping", &LaneOptions::mapping,
+             "A jq program that makes the body from the event; it must have exactly one output.",
+             {.min = 0, .max = kProgramBytesMax});
   o.Enum("order", &LaneOptions::order, {{"none", Order::kNone}, {"key", Order::kKey}},
          "key: events of one key one after another.");
   o.Optional("order_by", &LaneOptions::order_by, "Path of the key that orders.");
@@ -144,8 +145,6 @@ Status LaneOptions::Check() const {
     return Wrong("rate_limit", "must be from 0 (no limit) to 1000000");
   }
   // Refused by name: an option that is taken and then ignored would be a promise broken silently.
-  if (!filter.empty()) return Wrong("filter", "is not supported by this version");
-  if (!mapping.empty()) return Wrong("mapping", "is not supported by this version");
   if (order != Order::kNone) return Wrong("order", "must be \"none\" in this version");
   if (!order_by.empty()) return Wrong("order_by", "is not supported by this version");
   if (batch.size != 1) return Wrong("batch.size", "must be 1 in this version");
@@ -198,11 +197,21 @@ Result<Spec> SpecReader::Read(const Spec& base, const json& object) const {
   TRY(spec.lane.Check());
   json rule = base.rule.fields.empty() ? json::object() : json::parse(base.rule.fields);
   rule.merge_patch(parts.rule);
-  TRY_ASSIGN(spec.rule, matchers_.Compile(rule));
+  TRY_ASSIGN(spec.rule, matchers_.Compile(rule, {.name = spec.lane.name, .type = spec.lane.type}));
+  TRY(CheckMapping(spec.lane.mapping));
   const std::shared_ptr<void> options = spec.type->copy_options(base.options.get());
   TRY(config::ReadObject(spec.type->specs(), parts.type, options.get()));
   spec.options = options;
   return spec;
+}
+
+Status SpecReader::CheckMapping(const std::string& text) const {
+  if (text.empty()) return {};
+  if (programs_ == nullptr) return Wrong("mapping", "cannot be used here: no programs are run");
+  if (const auto program = programs_->Compile(ProgramUse::kMapping, text); !program) {
+    return Fail(program.error().code(), "mapping", "mapping: " + program.error().message());
+  }
+  return {};
 }
 
 Status SpecReader::Check(const Spec& spec) const {

@@ -35,7 +35,6 @@ struct LaneOptions {
   std::string name;
   std::string type;
   bool enabled = true;
-  std::string filter;
   std::string mapping;
   Order order = Order::kNone;
   std::string order_by;
@@ -61,8 +60,9 @@ struct Spec {
 // Turns JSON into specs and back. Thread-safe. Errors name the field.
 class SpecReader {
  public:
-  SpecReader(const MatcherFactory& matchers, CheckContext check)
-      : matchers_(matchers), check_(check) {}
+  // Without `programs` a mapping is refused.
+  SpecReader(const MatcherFactory& matchers, CheckContext check, Programs* programs = nullptr)
+      : matchers_(matchers), check_(check), programs_(programs) {}
 
   Result<Spec> Create(std::string_view json_text) const;
   // PUT: what is not named goes back to its default, "***" keeps the old secret, `start` stays.
@@ -80,9 +80,11 @@ class SpecReader {
   Result<Spec> Read(const Spec& base, const nlohmann::json& object) const;
   Result<Spec> Change(const Spec& old, const nlohmann::json& object, bool replace) const;
   Status Check(const Spec& spec) const;
+  Status CheckMapping(const std::string& text) const;
 
   const MatcherFactory& matchers_;
   CheckContext check_;
+  Programs* programs_;
 };
 
 }  // namespace tributary::deliver

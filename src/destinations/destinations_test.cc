@@ -75,7 +75,10 @@ struct World {
                std::uint8_t flags = 0) {
     const log::RecordView record{.fields = {.flags = flags}, .payload = payload};
     destination.Deliver(
-        {.record = &record, .webhook_id = "msg_p5jXN8AQM9LWM0D4loKWxJek", .now_us = clock.Now()},
+        {.record = &record,
+         .body = payload,
+         .webhook_id = "msg_p5jXN8AQM9LWM0D4loKWxJek",
+         .now_us = clock.Now()},
         [this](deliver::Outcome outcome) { outcomes.push_back(std::move(outcome)); });
   }
   std::string Header(std::size_t request, const std::string& name) const {
@@ -281,16 +284,18 @@ TEST(RouteMatcher, CompilesShowsAndLoads) {
       MakeRouteMatchers([](std::string_view name) -> std::optional<log::SourceId> {
         return name == "web" ? std::optional<log::SourceId>(4) : std::nullopt;
       });
-  const auto compiled = matchers->Compile(json{{"events", {"track"}}, {"sources", {"web"}}});
+  const auto compiled =
+      matchers->Compile(json{{"events", {"track"}}, {"sources", {"web"}}}, {"hook", "webhook"});
   ASSERT_TRUE(compiled.has_value());
   EXPECT_EQ(json::parse(compiled->fields),
             json::parse(
-                R"({"events":["track"],"names":[],"sources":["web"],"include_historical":false})"));
+                R"({"events":["track"],"names":[],"sources":["web"],"include_historical":false,
+                    "kind":"event","pattern":null,"filter":""})"));
   const auto matcher = matchers->Load(compiled->stored);
   ASSERT_TRUE(matcher.has_value());
   EXPECT_TRUE((*matcher)->Matches({.source = 4, .type = log::EventType::kTrack}));
   EXPECT_FALSE((*matcher)->Matches({.source = 5, .type = log::EventType::kTrack}));
-  EXPECT_EQ(matchers->Compile(json{{"sources", {"shop"}}}).error().field(), "sources[0]");
+  EXPECT_EQ(matchers->Compile(json{{"sources", {"shop"}}}, {}).error().field(), "sources[0]");
 }
 
 }  // namespace

@@ -14,6 +14,8 @@ namespace tributary::destinations {
 // The id of a source by its name; nullopt when there is none. Thread-safe.
 using FindSourceId = std::function<std::optional<log::SourceId>(std::string_view name)>;
 
-std::unique_ptr<deliver::MatcherFactory> MakeRouteMatchers(FindSourceId find_source);
+// `programs` compiles filters and outlives the result; without it they are refused.
+std::unique_ptr<deliver::MatcherFactory> MakeRouteMatchers(FindSourceId find_source,
+                                                           deliver::Programs* programs = nullptr);
 
 }  // namespace tributary::destinations

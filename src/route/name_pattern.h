@@ -11,6 +11,8 @@ namespace tributary::route {
 class NamePattern {
  public:
   explicit NamePattern(std::string_view text);
+  // What stands between the stars; at least one part.
+  explicit NamePattern(std::vector<std::string> parts) : parts_(std::move(parts)) {}
   bool Matches(std::string_view name) const;
   // No '*' in it: the caller may look it up instead.
   bool exact() const { return parts_.size() == 1; }

@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "route/integrations.h"
+
 namespace tributary::route {
 namespace {
 
@@ -53,6 +55,14 @@ void RuleOptions::Describe(config::OptionList<RuleOptions>& o) {
              entries);
   o.Optional("include_historical", &RuleOptions::include_historical,
              "Also imported (historical) events.");
+  o.Optional(
+      "pattern", &RuleOptions::pattern,
+      "A pattern on the event's JSON, as Amazon EventBridge writes them: evaluated natively.",
+      {.min = 0, .max = kPatternBytesMax});
+  o.Optional("filter", &RuleOptions::filter,
+             "A jq condition on the event: it is wanted when the first output is neither false nor "
+             "null.",
+             {.min = 0, .max = kFilterBytesMax});
 }
 
 Status Rule::SetEvents(const std::vector<std::string>& events) {
@@ -87,7 +97,17 @@ Status Rule::SetNames(std::vector<std::string> names) {
   return {};
 }
 
-Result<Rule> Rule::Compile(const RuleOptions& options, const FindSourceId& find_source) {
+Status Rule::SetPattern(const std::string& text) {
+  if (text.empty() || text == "null") return {};
+  const json pattern = json::parse(text, nullptr, false);
+  TRY_ASSIGN(Pattern read, Pattern::Read(pattern));
+  pattern_ = std::move(read);
+  pattern_text_ = text;
+  return {};
+}
+
+Result<Rule> Rule::Compile(const RuleOptions& options, const RuleOwner& owner,
+                           const FindSourceId& find_source) {
   Rule rule;
   if (options.kind == RuleKind::kSystem) {
     if (!options.events.empty()) {
@@ -96,6 +116,9 @@ Result<Rule> Rule::Compile(const RuleOptions& options, const FindSourceId& find_
     }
     rule.kind_ = log::Kind::kSystem;
   }
+  rule.owner_ = owner;
+  rule.filter_ = options.filter;
+  TRY(rule.SetPattern(options.pattern.text));
   TRY(rule.SetEvents(options.events));
   TRY(rule.SetNames(options.names));
   for (std::size_t i = 0; i < options.sources.size(); ++i) {
@@ -112,12 +135,15 @@ Result<Rule> Rule::Compile(const RuleOptions& options, const FindSourceId& find_
 }
 
 std::string Rule::Store() const {
-  return json{{"events", TypeNames(types_)},
+  json object{{"events", TypeNames(types_)},
               {"names", names_},
               {"source_ids", sources_},
               {"include_historical", include_historical_},
-              {"kind", kind_ == log::Kind::kSystem ? "system" : "event"}}
-      .dump();
+              {"kind", kind_ == log::Kind::kSystem ? "system" : "event"},
+              {"owner", {{"name", owner_.name}, {"type", owner_.type}}}};
+  if (pattern_) object["pattern"] = json::parse(pattern_text_);
+  if (!filter_.empty()) object["filter"] = filter_;
+  return object.dump();
 }
 
 Result<Rule> Rule::Load(std::string_view stored) {
@@ -129,6 +155,11 @@ Result<Rule> Rule::Load(std::string_view stored) {
     TRY(rule.SetNames(object.at("names").get<std::vector<std::string>>()));
     rule.sources_ = object.at("source_ids").get<std::vector<log::SourceId>>();
     rule.include_historical_ = object.at("include_historical").get<bool>();
+    if (const auto owner = object.find("owner"); owner != object.end()) {
+      rule.owner_ = {.name = owner->at("name"), .type = owner->at("type")};
+    }
+    if (object.contains("pattern")) TRY(rule.SetPattern(object["pattern"].dump()));
+    rule.filter_ = object.value("filter", "");
     return rule;
   } catch (const json::exception& e) {
     return Fail(ErrorCode::kCorrupt, std::string("a stored rule is broken: ") + e.what());
@@ -141,12 +172,43 @@ bool Rule::NameMatches(std::string_view name) const {
   return std::ranges::any_of(patterns_, [&](const NamePattern& p) { return p.Matches(name); });
 }
 
+bool Rule::SourceMatches(log::SourceId source) const {
+  return sources_.empty() || std::ranges::binary_search(sources_, source);
+}
+
 bool Rule::Matches(const log::RecordFields& fields) const {
   if (fields.kind != kind_) return false;
   if ((types_ & Bit(fields.type)) == 0) return false;
   if ((fields.flags & log::kFlagHistorical) != 0 && !include_historical_) return false;
-  if (!sources_.empty() && !std::ranges::binary_search(sources_, fields.source)) return false;
-  return NameMatches(fields.name);
+  return SourceMatches(fields.source) && NameMatches(fields.name);
+}
+
+bool Rule::MatchesInside(std::string_view payload) const {
+  const bool asks = !owner_.name.empty() && MentionsIntegrations(payload);
+  if (!asks && !pattern_) return true;
+  // A scratch pad per thread: making one costs more than reading an event.
+  thread_local event::JsonDocument document;
+  const auto event = document.Parse(payload);
+  if (!event) return !pattern_;  // what came in by another door may be no JSON
+  if (asks && ExcludedByIntegrations(*event, owner_.name, owner_.type)) return false;
+  return !pattern_ || pattern_->Matches(*event);
+}
+
+std::string_view Rule::WhyNot(const log::RecordFields& fields, std::string_view payload) const {
+  if (fields.kind != kind_) return "kind";
+  if ((types_ & Bit(fields.type)) == 0) return "events";
+  if ((fields.flags & log::kFlagHistorical) != 0 && !include_historical_) {
+    return "include_historical";
+  }
+  if (!SourceMatches(fields.source)) return "sources";
+  if (!NameMatches(fields.name)) return "names";
+  event::JsonDocument document;
+  const auto event = document.Parse(payload);
+  if (event && !owner_.name.empty() && ExcludedByIntegrations(*event, owner_.name, owner_.type)) {
+    return "integrations";
+  }
+  if (pattern_ && !(event && pattern_->Matches(*event))) return "pattern";
+  return "";
 }
 
 }  // namespace tributary::route

@@ -11,7 +11,7 @@ std::optional<log::SourceId> OnlyWeb(std::string_view name) {
 }
 
 Rule MakeRule(const RuleOptions& options) {
-  Result<Rule> rule = Rule::Compile(options, OnlyWeb);
+  Result<Rule> rule = Rule::Compile(options, {}, OnlyWeb);
   EXPECT_TRUE(rule.has_value());
   // What is stored is what decides after a restart, so every test goes through it.
   return Rule::Load(rule->Store()).value();
@@ -22,7 +22,7 @@ log::RecordFields Track(std::string_view name) {
 }
 
 std::string FieldOf(const RuleOptions& options) {
-  const Result<Rule> rule = Rule::Compile(options, OnlyWeb);
+  const Result<Rule> rule = Rule::Compile(options, {}, OnlyWeb);
   return rule ? "accepted" : rule.error().field();
 }
 

@@ -44,6 +44,7 @@ LIBRARIES = {
     "simdjson.h": {"event", "sources", "ingest"},
     "xxhash.h": {"base"},
     "jq.h": {"route"},
+    "jv.h": {"route"},
     "libpsl.h": {"process"},
 }
 # System headers that reach the operating system; the standard library's own are fine.
