@@ -46,6 +46,7 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddEventHandlers(parts_->world, parts_->finder, router);
   AddBackupHandlers(parts_->world, parts_->blocking, router);
   AddReloadHandlers(parts_->world, router);
+  AddDryRunHandler(parts_->world, parts_->finder, router);
 }
 
 void ControlApi::AddTrackApiRoutes(http::Router& router) {

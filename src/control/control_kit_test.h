@@ -121,6 +121,9 @@ class FakeEngine final : public deliver::Engine {
   deliver::Replays& replays() override { return fake_replays; }
   FakeRevisions fake_revisions;
   deliver::Revisions& revisions() override { return fake_revisions; }
+  deliver::DryRuns& dry_runs() override {
+    CheckFailed("no dry runs in a fake", __FILE__, __LINE__);
+  }
   deliver::Committer& committer() override {
     CheckFailed("no committer in a fake", __FILE__, __LINE__);
   }

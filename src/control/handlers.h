@@ -75,6 +75,7 @@ class EventFinder {
 void AddEventListHandler(const ControlWorld& world, Blocking& blocking, const SourceNames& names,
                          http::Router& router);
 void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
+void AddDryRunHandler(const ControlWorld& world, EventFinder& finder, http::Router& router);
 void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
 
 }  // namespace tributary::control

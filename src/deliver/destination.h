@@ -26,6 +26,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,8 +53,8 @@ struct Delivery {
   std::uint32_t members = 1;    // of a batch
   std::string_view webhook_id;  // the same for every attempt; during the call only
   std::string_view replay;      // of a replay's lane its id: sent as Tributary-Replay; else empty
-  std::uint32_t attempt = 1;                // counted from 1
-  UnixMicros now_us = 0;                    // of this attempt
+  std::uint32_t attempt = 1;    // counted from 1
+  UnixMicros now_us = 0;        // of this attempt
 };
 
 class Destination {
@@ -66,6 +67,12 @@ class Destination {
   // True: every event is delivered by being looked at, and Deliver() is never called, so that a
   // lane takes whole windows at once.
   virtual bool instant() const { return false; }
+  // The request that Deliver() would send, for people who ask; nullopt when it sends none. Errors
+  // as of an attempt. Sends nothing and changes nothing.
+  virtual Result<std::optional<http::ClientRequest>> Preview(const Delivery& delivery) const {
+    static_cast<void>(delivery);
+    return std::nullopt;
+  }
 };
 
 // What a destination is given; outlives it.

@@ -42,6 +42,7 @@
 #include "codec/seal.h"
 #include "deliver/committer.h"
 #include "deliver/destination.h"
+#include "deliver/dry_run.h"
 #include "deliver/matcher.h"
 #include "deliver/outcome.h"
 #include "deliver/replays.h"
@@ -191,6 +192,7 @@ class Engine {
   // The destinations of the configuration file, said anew while running (declared.h).
   virtual Declared& declared() = 0;
   virtual Revisions& revisions() = 0;
+  virtual DryRuns& dry_runs() = 0;
 
   // ---- What became of a record ----
   // In byte order of the names. kNotFound when the log has no such record (any more). The record

@@ -15,6 +15,7 @@
 #include "deliver/engine.h"
 #include "deliver/engine_declared.h"
 #include "deliver/engine_revisions.h"
+#include "deliver/engine_dry_run.h"
 #include "deliver/lane.h"
 #include "deliver/spec.h"
 #include "deliver/spec_vault.h"
@@ -82,12 +83,14 @@ class EngineImpl final : public Engine {
   Result<LaneStats> Stats(std::string_view name) const override;
   Replays& replays() override;
   Revisions& revisions() override { return revision_table_; }
+  DryRuns& dry_runs() override { return dry_runs_; }
   void Trace(log::Partition partition, log::Offset offset,
              Done<std::vector<PairTrace>> done) override;
   Declared& declared() override { return declared_; }
 
  private:
-  friend class ReplayTable;                                           // engine_replay.h
+  friend class ReplayTable;  // engine_replay.h
+  friend class EngineDryRuns;
   static constexpr std::string_view kNextId = "next_destination_id";  // lanes of replays count too
   static std::string IdBytes(std::uint32_t id);
   friend class EngineDeclared;
@@ -150,6 +153,7 @@ class EngineImpl final : public Engine {
 
   // engine_view.cc
   EntryPtr Find(std::string_view name) const;
+  Spec SpecOf(const Entry& entry) const;  // takes the mutex
   Result<EntryPtr> FindForChange(std::string_view name) const;
   std::string JsonOf(const Entry& entry) const;  // takes the mutex
   std::string JsonLocked(const Entry& entry) const;
@@ -185,6 +189,7 @@ class EngineImpl final : public Engine {
   bool changing_ = false;
   bool closing_ = false;
   bool started_ = false;
+  EngineDryRuns dry_runs_{*this};
   std::unique_ptr<MetaEventWriter> meta_;
   std::vector<std::uint64_t> gauges_;
   std::unique_ptr<ReplayTable> replay_table_;

@@ -35,6 +35,10 @@ class HttpDestination : public Destination {
   }
 
   void Deliver(const Delivery& delivery, Done done) final;
+  Result<std::optional<http::ClientRequest>> Preview(const Delivery& delivery) const final {
+    TRY_ASSIGN(http::ClientRequest request, Encode(delivery));
+    return request;
+  }
 
  protected:
   const DestinationContext& context() const { return context_; }

@@ -113,6 +113,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
 
   // nullopt: the record forms no pair with this lane.
   std::optional<LanePair> PairAt(const log::RecordView& record) const;
+  // What would be asked now; nullptr of a lane that ended.
+  std::shared_ptr<const Destination> receiver() const { return settings_.destination; }
   // The rule in force there, to be asked on any thread (judge.h); nullptr wants nothing.
   std::shared_ptr<const Matcher> RuleAt(Position at) const;
 

@@ -60,8 +60,8 @@ void JqPool::Trust(std::string_view program) {
 
 void JqPool::Run(JqTask task, std::shared_ptr<const std::string> program, std::string input,
                  Done done) {
-  Crew* crew = nullptr;
   {
+    // Threads are asked for with the lock held: after Close() none is.
     const std::lock_guard lock(mutex_);
     if (closed_) return;
     if (waiting_ < kJqWaitingMax && waiting_bytes_ + input.size() <= kJqWaitingBytesMax) {
@@ -70,16 +70,17 @@ void JqPool::Run(JqTask task, std::shared_ptr<const std::string> program, std::s
       const LinePtr line = LineOf(std::move(program));
       line->waiting.push_back({.task = task, .input = std::move(input), .done = std::move(done)});
       Queue(line);
-      crew = &CrewOf(*line);
-      if (!WantsThread(*crew)) return;
-      ++crew->threads;
+      HireFor(CrewOf(*line));
+      return;
     }
   }
-  if (crew == nullptr) {
-    done(Fail(ErrorCode::kUnavailable, "too many programs wait for their turn"));
-    return;
-  }
-  start_thread_(crew->name, [this, crew] { Work(*crew); });
+  done(Fail(ErrorCode::kUnavailable, "too many programs wait for their turn"));
+}
+
+void JqPool::HireFor(Crew& crew) {
+  if (crew.lines.size() <= crew.idle || crew.threads >= crew.threads_max) return;
+  ++crew.threads;
+  start_thread_(crew.name, [this, &crew] { Work(crew); });
 }
 
 JqPool::LinePtr JqPool::LineOf(std::shared_ptr<const std::string> program) {
@@ -106,10 +107,6 @@ void JqPool::Queue(const LinePtr& line) {
   crew.wake.notify_one();
 }
 
-bool JqPool::WantsThread(Crew& crew) {
-  return crew.lines.size() > crew.idle && crew.threads < crew.threads_max;
-}
-
 void JqPool::Work(Crew& crew) {
   JqProcess process(options_.process);
   std::unique_lock lock(mutex_);
@@ -128,11 +125,7 @@ void JqPool::Work(Crew& crew) {
       left.pop_back();
     }
     Queue(line);
-    Crew& next = CrewOf(*line);
-    if (!closed_ && &next != &crew && WantsThread(next)) {
-      ++next.threads;
-      start_thread_(next.name, [this, &next] { Work(next); });
-    }
+    if (!closed_) HireFor(CrewOf(*line));
   }
   --crew.threads;
 }

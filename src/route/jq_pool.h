@@ -95,7 +95,7 @@ class JqPool {
   Crew& CrewOf(const Line& line) { return line.slow ? slow_ : quick_; }
   LinePtr LineOf(std::shared_ptr<const std::string> program);  // (L)
   void Queue(const LinePtr& line);                             // (L)
-  bool WantsThread(Crew& crew);                                // (L)
+  void HireFor(Crew& crew);                                    // (L)
   std::deque<Job> TakeJobs(Line& line);                        // (L)
   void Work(Crew& crew);
   LinePtr NextLine(Crew& crew, std::unique_lock<std::mutex>& lock, JqProcess& process);

@@ -1,0 +1,138 @@
+// POST /api/v1/destinations/{name}/dry-run: what would be sent, and why.
+#include <nlohmann/json.hpp>
+
+#include "base/limits.h"
+#include "config/json_text.h"
+#include "control/back_to_loop.h"
+#include "control/handlers.h"
+#include "control/query.h"
+#include "deliver/dry_run.h"
+#include "deliver/sample_record.h"
+#include "event/json_text.h"
+#include "http/error_response.h"
+#include "os/clock.h"
+#include "os/random.h"
+
+namespace tributary::control {
+namespace {
+
+using http::Request;
+using http::Responder;
+using http::Response;
+using nlohmann::json;
+
+constexpr std::size_t kDryRunBytesMax = deliver::kSampleBytesMax;
+constexpr int kDryRunDepthMax = static_cast<int>(kJsonDepthMax);
+
+// What the body asks for.
+struct Ask {
+  std::string event;       // JSON; or
+  std::string message_id;  // of an event that came in
+  std::string source;      // whose event it is; empty: nobody's, or the newest of that id
+};
+
+std::unexpected<Error> Wrong(const std::string& field, const std::string& rest) {
+  return Fail(ErrorCode::kInvalid, field, field + " " + rest);
+}
+
+Result<Ask> ReadAsk(std::string_view body) {
+  TRY_ASSIGN(const json object, config::ParseJson(body, kDryRunBytesMax, kDryRunDepthMax));
+  if (!object.is_object()) return Fail(ErrorCode::kInvalid, "a dry run takes a JSON object");
+  Ask ask;
+  for (const auto& [name, value] : object.items()) {
+    if (name == "event") {
+      if (!value.is_object()) return Wrong(name, "must be an object");
+      // As it was written: the library would change long numbers.
+      ask.event = event::FindRawField(body, "event");
+    } else if (name != "message_id" && name != "source") {
+      return Wrong(name, "is no option of a dry run: there are event, message_id, source");
+    } else if (!value.is_string() || value.get_ref<const std::string&>().empty()) {
+      return Wrong(name, "must be a string that is not empty");
+    } else {
+      (name == "source" ? ask.source : ask.message_id) = value;
+    }
+  }
+  if (ask.event.empty() == ask.message_id.empty()) {
+    return Wrong("event", "or message_id must be given, and not both");
+  }
+  return ask;
+}
+
+class Handler {
+ public:
+  Handler(const ControlWorld& world, EventFinder& finder) : world_(world), finder_(finder) {}
+
+  void Handle(const Request& request, const http::PathParams& params, Responder responder) {
+    Status fine = CheckQuery(request.query, {});
+    if (fine) fine = CheckPlainBody(request);
+    Result<Ask> ask = fine ? ReadAsk(request.body) : std::unexpected(fine.error());
+    std::optional<log::SourceId> source;
+    if (ask && !ask->source.empty()) {
+      source = SourceNames(*world_.registry).IdOf(ask->source);
+      if (!source) {
+        ask = Fail(ErrorCode::kInvalid, "source",
+                   "source: there is none named \"" + ask->source + "\"");
+      }
+    }
+    if (!ask) return responder.Send(http::ErrorResponse(ask.error()));
+    const std::string& name = params.at("name");
+    if (ask->message_id.empty()) {
+      Run(name, Sample(ask->event, source.value_or(0)), std::move(responder));
+      return;
+    }
+    finder_.Find(
+        source, ask->message_id,
+        [this, name, responder = std::move(responder)](Result<EventFinder::Found> found) mutable {
+          if (!found) return responder.Send(http::ErrorResponse(found.error()));
+          Run(name, Kept(*found), std::move(responder));
+        });
+  }
+
+ private:
+  void Run(const std::string& name, Result<deliver::SampleRecord> record, Responder responder) {
+    if (!record) return responder.Send(http::ErrorResponse(record.error()));
+    auto answer = [responder = std::move(responder)](Result<std::string> result) mutable {
+      responder.Send(result ? Response::Json(200, *std::move(result))
+                            : RefusalResponse(result.error()));
+    };
+    world_.engine->dry_runs().DryRun(name, record->view(),
+                                     BackToLoop<std::string>(*world_.loop, std::move(answer)));
+  }
+
+  static Result<deliver::SampleRecord> Sample(std::string_view event, log::SourceId source) {
+    return deliver::SampleRecord::Of(
+        event, {.source = source, .received_at_us = os::SystemClock().Now()}, os::SystemRandom());
+  }
+
+  // One that came in, as it stands in the log.
+  static Result<deliver::SampleRecord> Kept(const EventFinder::Found& found) {
+    TRY_ASSIGN(auto record,
+               deliver::SampleRecord::Of(found.payload,
+                                         {.source = found.source,
+                                          .historical = (found.flags & log::kFlagHistorical) != 0,
+                                          .received_at_us = found.received_at_us},
+                                         os::SystemRandom()));
+    record.SetPayload(found.payload);
+    return record;
+  }
+
+  const ControlWorld& world_;
+  EventFinder& finder_;
+};
+
+}  // namespace
+
+void AddDryRunHandler(const ControlWorld& world, EventFinder& finder, http::Router& router) {
+  const auto handler = std::make_shared<Handler>(world, finder);
+  router.Add({.method = http::Method::kPost,
+              .pattern = "/api/v1/destinations/{name}/dry-run",
+              .scope = http::Scope::kRead,
+              .body_bytes_max = kDryRunBytesMax,
+              .summary = "Shows what would be sent for an event, and why, without sending it.",
+              .handle = [handler](const Request& request, const http::PathParams& params,
+                                  Responder responder) {
+                handler->Handle(request, params, std::move(responder));
+              }});
+}
+
+}  // namespace tributary::control
