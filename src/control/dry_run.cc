@@ -68,8 +68,10 @@ class Handler {
     Result<Ask> ask = fine ? ReadAsk(request.body) : std::unexpected(fine.error());
     std::optional<log::SourceId> source;
     if (ask && !ask->source.empty()) {
-      source = SourceNames(*world_.registry).IdOf(ask->source);
-      if (!source) {
+      const auto ids = world_.sources->current().IdsOfName(ask->source);
+      if (!ids.empty()) {
+        source = ids.back();
+      } else {
         ask = Fail(ErrorCode::kInvalid, "source",
                    "source: there is none named \"" + ask->source + "\"");
       }
@@ -106,12 +108,13 @@ class Handler {
 
   // One that came in, as it stands in the log.
   static Result<deliver::SampleRecord> Kept(const EventFinder::Found& found) {
-    TRY_ASSIGN(auto record,
-               deliver::SampleRecord::Of(found.payload,
-                                         {.source = found.source,
-                                          .historical = (found.flags & log::kFlagHistorical) != 0,
-                                          .received_at_us = found.received_at_us},
-                                         os::SystemRandom()));
+    if (found.damaged) return Fail(ErrorCode::kNotFound, "the event is damaged in the log");
+    TRY_ASSIGN(auto record, deliver::SampleRecord::Of(
+                                found.payload,
+                                {.source = found.place.source,
+                                 .historical = (found.flags & log::kFlagHistorical) != 0,
+                                 .received_at_us = found.place.received_s * kMicrosPerSecond},
+                                os::SystemRandom()));
     record.SetPayload(found.payload);
     return record;
   }
