@@ -41,8 +41,9 @@ class Receive final : public Command {
  public:
   void Describe(Arguments& a) override {
     a.Option("--listen", listen_, "HOST:PORT", "Where to listen (127.0.0.1:9000).");
-    a.Option("--secret", secrets_, "SECRET",
-             "Signing secret (whsec_…); several while one is being replaced.");
+    a.Option(
+        "--secret", secrets_, "SECRET",
+        "Signing secret (whsec_…) or public key (whpk_…); several while one is being replaced.");
     a.Number("--status", status_, 200, 599, "The answer to every request (204).");
     a.Flag("--raw", format_.raw, "Shows JSON as it came.");
     a.Number("--show-bytes", shown_bytes_, 0, kShownBytesMax,
@@ -54,14 +55,14 @@ class Receive final : public Command {
   int Run(Context& context) {
     const auto address = config::ParseListen(listen_);
     if (!address) return ComplainOfUsage(context, "--listen " + address.error().message());
-    std::optional<codec::WebhookSigner> signer;
+    std::optional<codec::WebhookVerifier> verifier;
     if (!secrets_.empty()) {
-      auto made = codec::WebhookSigner::Make(secrets_);
+      auto made = codec::WebhookVerifier::Make(secrets_);
       if (!made) return ComplainOfUsage(context, "--secret: " + made.error().message());
-      signer = *std::move(made);
+      verifier = *std::move(made);
     }
     format_.body_bytes_max = static_cast<std::size_t>(shown_bytes_);
-    return Serve(context, *address, ReceiveReport(format_, std::move(signer)));
+    return Serve(context, *address, ReceiveReport(format_, std::move(verifier)));
   }
 
   int Serve(Context& context, const config::ListenAddress& address, ReceiveReport report) {

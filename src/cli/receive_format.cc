@@ -86,10 +86,10 @@ std::string BodyBlock(std::string_view body, const ReceiveFormat& format) {
 std::string ReceiveReport::Signature(const http::Request& request, UnixMicros now_us) {
   const std::string_view signature = request.header("webhook-signature");
   if (signature.empty()) return "signature absent";
-  if (!signer_) return "signature not checked";
+  if (!verifier_) return "signature not checked";
   const Status status =
-      signer_->Verify(request.header("webhook-id"), request.header("webhook-timestamp"), signature,
-                      request.body, now_us / kMicrosPerSecond);
+      verifier_->Verify(request.header("webhook-id"), request.header("webhook-timestamp"),
+                        signature, request.body, now_us / kMicrosPerSecond);
   if (status) return std::string(kValid);
   return "signature INVALID (" + status.error().message() + ")";
 }
@@ -109,7 +109,7 @@ std::string ReceiveReport::Describe(const http::Request& request, UnixMicros now
   const std::string signature = Signature(request, now_us);
   add(signature);
   // An id is only believed when its signature is: a stranger must not make a real one a repeat.
-  const bool believed = !signer_ || signature == kValid;
+  const bool believed = !verifier_ || signature == kValid;
   if (!id.empty() && believed && seen_.Repeats(id)) add("repeat");
   return line + "\n" + BodyBlock(request.body, format_);
 }

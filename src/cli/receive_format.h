@@ -43,9 +43,9 @@ struct ReceiveFormat {
 
 class ReceiveReport {
  public:
-  // Without a signer signatures are not judged.
-  ReceiveReport(ReceiveFormat format, std::optional<codec::WebhookSigner> signer)
-      : format_(format), signer_(std::move(signer)) {}
+  // Without a verifier signatures are not judged.
+  ReceiveReport(ReceiveFormat format, std::optional<codec::WebhookVerifier> verifier)
+      : format_(format), verifier_(std::move(verifier)) {}
 
   // Ends in a newline.
   std::string Describe(const http::Request& request, UnixMicros now_us);
@@ -54,7 +54,7 @@ class ReceiveReport {
   std::string Signature(const http::Request& request, UnixMicros now_us);
 
   ReceiveFormat format_;
-  std::optional<codec::WebhookSigner> signer_;
+  std::optional<codec::WebhookVerifier> verifier_;
   SeenIds seen_;
 };
 

@@ -4,7 +4,6 @@
 #include "codec/base64.h"
 #include "codec/gzip.h"
 #include "codec/hmac.h"
-#include "codec/standard_webhooks.h"
 #include "codec/zstd.h"
 
 namespace tributary::codec {
@@ -185,73 +184,6 @@ TEST(ConstantTime, ComparesWholeStrings) {
   EXPECT_TRUE(ConstantTimeEqual("abc", "abc"));
   EXPECT_FALSE(ConstantTimeEqual("abc", "abd"));
   EXPECT_FALSE(ConstantTimeEqual("abc", "ab"));
-}
-
-// downstream-dispatch.md section 4: computed with two independent libraries.
-constexpr const char* kSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-constexpr const char* kId = "msg_p5jXN8AQM9LWM0D4loKWxJek";
-constexpr std::int64_t kAt = 1614265330;
-constexpr const char* kBody = "{\"test\": 2432232314}";
-constexpr const char* kSignature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-
-TEST(StandardWebhooks, KnowsThePublishedVector) {
-  auto signer = WebhookSigner::Make({kSecret});
-  ASSERT_TRUE(signer);
-  EXPECT_EQ(signer->Sign(kId, kAt, kBody), kSignature);
-  EXPECT_TRUE(signer->Verify(kId, "1614265330", kSignature, kBody, kAt));
-}
-
-TEST(StandardWebhooks, ToleranceIsFiveMinutesBothWays) {
-  auto signer = WebhookSigner::Make({kSecret});
-  const auto verify = [&](std::int64_t now) {
-    return signer->Verify(kId, "1614265330", kSignature, kBody, now).has_value();
-  };
-  EXPECT_TRUE(verify(kAt + 300));
-  EXPECT_FALSE(verify(kAt + 301));
-  EXPECT_TRUE(verify(kAt - 300));
-  EXPECT_FALSE(verify(kAt - 301));
-}
-
-TEST(StandardWebhooks, WhateverWasTamperedWithIsRefused) {
-  auto signer = WebhookSigner::Make({kSecret});
-  EXPECT_FALSE(signer->Verify("msg_other", "1614265330", kSignature, kBody, kAt));
-  EXPECT_FALSE(signer->Verify(kId, "1614265331", kSignature, kBody, kAt));
-  EXPECT_FALSE(signer->Verify(kId, "1614265330", kSignature, "{\"test\": 2432232315}", kAt));
-  EXPECT_FALSE(signer->Verify(kId, "1614265330", "", kBody, kAt));
-  EXPECT_FALSE(signer->Verify(kId, "1614265330", std::string("v2") + (kSignature + 2), kBody, kAt));
-  for (const char* time : {"", "x", "1614265330 ", "-1", "99999999999999999999"}) {
-    EXPECT_FALSE(signer->Verify(kId, time, kSignature, kBody, kAt)) << time;
-  }
-}
-
-TEST(StandardWebhooks, RotationSignsWithBothAndAcceptsEither) {
-  const std::string fresh = FormatWebhookSecret(std::string(32, 'n'));
-  auto both = WebhookSigner::Make({fresh, kSecret});
-  auto old = WebhookSigner::Make({kSecret});
-  auto only_new = WebhookSigner::Make({fresh});
-  const std::string signatures = both->Sign(kId, kAt, kBody);
-  EXPECT_TRUE(signatures.ends_with(kSignature));
-  EXPECT_TRUE(old->Verify(kId, "1614265330", signatures, kBody, kAt));
-  EXPECT_TRUE(only_new->Verify(kId, "1614265330", "v9,zzz " + signatures, kBody, kAt));
-  EXPECT_FALSE(only_new->Verify(kId, "1614265330", kSignature, kBody, kAt));
-}
-
-TEST(StandardWebhooks, SecretsHaveTwentyFourToSixtyFourBytes) {
-  const auto make = [](std::size_t size) {
-    return WebhookSigner::Make({FormatWebhookSecret(std::string(size, 's'))}).has_value();
-  };
-  EXPECT_FALSE(make(23));
-  EXPECT_TRUE(make(24));
-  EXPECT_TRUE(make(64));
-  EXPECT_FALSE(make(65));
-  EXPECT_FALSE(WebhookSigner::Make({}));
-  EXPECT_FALSE(WebhookSigner::Make({"plain"}));
-  const auto bad = WebhookSigner::Make({"whsec_secret*value"});
-  ASSERT_FALSE(bad);
-  EXPECT_EQ(bad.error().ToString().find("secret*value"), std::string::npos);
-  const std::vector<std::string> eleven(11, kSecret), twelve(12, kSecret);
-  EXPECT_TRUE(WebhookSigner::Make(eleven));
-  EXPECT_FALSE(WebhookSigner::Make(twelve));
 }
 
 }  // namespace

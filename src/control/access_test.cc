@@ -44,6 +44,7 @@ const std::map<std::string, Scope> kTable = {
     {"DELETE /api/v1/destinations/{name}", Scope::kWrite},
     {"POST /api/v1/destinations/{name}/pause", Scope::kWrite},
     {"POST /api/v1/destinations/{name}/resume", Scope::kWrite},
+    {"POST /api/v1/destinations/{name}/rotate-secret", Scope::kWrite},
     {"GET /api/v1/destinations/{name}/stats", Scope::kRead},
     {"GET /api/v1/audit-log", Scope::kRead},
     {"GET /api/v1/destinations/{name}/revisions", Scope::kRead},

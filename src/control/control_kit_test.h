@@ -108,7 +108,7 @@ class SettableClock final : public os::Clock {
   MonoNanos Monotonic() const override { return now_us * 1000; }
 };
 
-class FakeEngine final : public deliver::Engine {
+class FakeEngine final : public deliver::Engine, public deliver::SecretRotation {
  public:
   std::vector<std::string> calls;                   // "Create {…}"
   std::map<std::string, std::string> destinations;  // name to JSON
@@ -154,6 +154,10 @@ class FakeEngine final : public deliver::Engine {
   }
   void Resume(std::string name, Done<std::string> done) override {
     Answer("Resume " + name, std::move(done));
+  }
+  deliver::SecretRotation& secret_rotation() override { return *this; }
+  void RotateSecret(std::string name, std::string request, Done<std::string> done) override {
+    Answer("RotateSecret " + name + " " + request, std::move(done));
   }
   Result<std::string> Get(std::string_view name) const override {
     const auto found = destinations.find(std::string(name));

@@ -27,6 +27,7 @@ Readiness ReadinessOf(const ControlWorld& world);
 void AddHealthHandlers(const ControlWorld& world, http::Router& router);
 void AddMetricsHandler(const ControlWorld& world, http::Router& router);
 void AddDestinationHandlers(const ControlWorld& world, http::Router& router);
+void AddDestinationToolHandlers(const ControlWorld& world, http::Router& router);
 void AddReplayHandlers(const ControlWorld& world, http::Router& router);
 void AddRevisionHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router);
 void AddAuditLogHandler(const ControlWorld& world, Blocking& blocking, http::Router& router);

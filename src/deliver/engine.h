@@ -47,6 +47,7 @@
 #include "deliver/outcome.h"
 #include "deliver/replays.h"
 #include "deliver/revisions.h"
+#include "deliver/secret_rotation.h"
 #include "log/log.h"
 #include "log/verdicts.h"
 #include "metrics/registry.h"
@@ -178,6 +179,8 @@ class Engine {
   virtual void Delete(std::string name, Done<void> done) = 0;
   virtual void Pause(std::string name, Done<std::string> done) = 0;
   virtual void Resume(std::string name, Done<std::string> done) = 0;  // also ends "disabled"
+
+  virtual SecretRotation& secret_rotation() = 0;
 
   virtual Result<std::string> Get(std::string_view name) const = 0;
   struct Page {

@@ -58,7 +58,7 @@ struct Entry {
 
 class ReplayTable;
 
-class EngineImpl final : public Engine {
+class EngineImpl final : public Engine, public SecretRotation {
   friend class RevisionTable;
 
  public:
@@ -77,6 +77,9 @@ class EngineImpl final : public Engine {
   void Delete(std::string name, Done<void> done) override;
   void Pause(std::string name, Done<std::string> done) override;
   void Resume(std::string name, Done<std::string> done) override;
+
+  SecretRotation& secret_rotation() override { return *this; }
+  void RotateSecret(std::string name, std::string request, Done<std::string> done) override;
 
   Result<std::string> Get(std::string_view name) const override;
   Result<Page> List(std::string_view cursor, std::size_t limit) const override;
@@ -150,6 +153,9 @@ class EngineImpl final : public Engine {
   std::shared_ptr<LoopState> NextLoop();
   void AddGauges(Entry& entry);
   void AddMetaGauges();
+
+  // engine_rotate.cc: `made` is the new secret when it was not given.
+  Result<Spec> Rotated(const Spec& old, std::string_view request, std::string& made) const;
 
   // engine_view.cc
   EntryPtr Find(std::string_view name) const;

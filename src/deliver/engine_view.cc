@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "codec/standard_webhooks.h"
 #include "deliver/engine_impl.h"
 
 namespace tributary::deliver {
@@ -63,6 +64,11 @@ std::string EngineImpl::JsonLocked(const Entry& entry) const {
   object["status_reason"] = status.reason;
   object["breaker"] = json::parse(entry.lane->breaker().ToJson());
   object["declared"] = entry.declared;
+  if (object.contains("signing_secret")) {
+    const json open = reader_.Write(entry.spec, false);
+    object["signing_public_key"] =
+        codec::PublicKeyOfWebhookSecret(open["signing_secret"].get_ref<const std::string&>());
+  }
   return Dump(object);
 }
 

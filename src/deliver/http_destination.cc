@@ -192,7 +192,7 @@ void AddWebhookHeaders(std::string_view webhook_id, UnixMicros now_us, std::stri
   headers.emplace_back("webhook-id", webhook_id);
   headers.emplace_back("webhook-timestamp", std::to_string(seconds));
   if (signer != nullptr) {
-    headers.emplace_back("webhook-signature", signer->Sign(webhook_id, seconds, body));
+    headers.emplace_back("webhook-signature", signer->Sign(webhook_id, now_us, body));
   }
 }
 

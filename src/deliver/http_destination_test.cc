@@ -136,7 +136,7 @@ TEST(CustomHeaders, AtMostFifty) {
 }
 
 TEST(WebhookHeaders, SignatureIsThatOfTheSpecification) {
-  auto signer = codec::WebhookSigner::Make({"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"});
+  auto signer = codec::WebhookSigner::Make({{"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}});
   ASSERT_TRUE(signer.has_value());
   std::vector<http::Header> headers;
   AddWebhookHeaders("msg_p5jXN8AQM9LWM0D4loKWxJek", 1'614'265'330LL * kMicrosPerSecond + 999'999,

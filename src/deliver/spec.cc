@@ -16,6 +16,8 @@ using nlohmann::json;
 constexpr MonoNanos kDay = 86'400 * kNanosPerSecond;
 constexpr MonoNanos kScheduleEntryMax = 366 * kDay;
 constexpr double kRateLimitMax = 1e6;
+constexpr const char* kSecret = "signing_secret";
+constexpr const char* kOldSecrets = "old_signing_secrets";
 
 const OptionSpec* Find(const std::vector<OptionSpec>& specs, std::string_view name) {
   const auto found = std::ranges::find(specs, name, &OptionSpec::name);
@@ -261,7 +263,13 @@ Result<Spec> SpecReader::Replace(const Spec& old, std::string_view json_text) co
 }
 
 Result<Spec> SpecReader::Patch(const Spec& old, std::string_view json_text) const {
-  TRY_ASSIGN(const json object, ParseObject(json_text));
+  TRY_ASSIGN(json object, ParseObject(json_text));
+  // A secret that is replaced, not rotated, ends at once, and with it those before it.
+  const json was = Write(old, false);
+  if (was.contains(kOldSecrets) && object.contains(kSecret) && object[kSecret] != was[kSecret] &&
+      object[kSecret] != config::kRedacted && !object.contains(kOldSecrets)) {
+    object[kOldSecrets] = nullptr;
+  }
   return Change(old, object, false);
 }
 

@@ -27,7 +27,11 @@ void HttpOptions::Describe(config::OptionList<HttpOptions>& o) {
          "HTTP method.");
   o.Optional("headers", &HttpOptions::headers, "Headers of every request; values are secret.");
   o.Optional("signing_secret", &HttpOptions::signing_secret,
-             "whsec_… of Standard Webhooks: requests are signed with it.");
+             "whsec_… (symmetric) or whsk_… (ed25519 private key) of Standard Webhooks: requests "
+             "are signed with it.");
+  o.Optional("old_signing_secrets", &HttpOptions::old_signing_secrets,
+             "Secrets that sign too, each until the time that is its name; rotate-secret makes "
+             "these entries.");
 }
 
 Status CheckHttpOptions(const HttpOptions& options, const deliver::CheckContext& context) {
@@ -37,22 +41,13 @@ Status CheckHttpOptions(const HttpOptions& options, const deliver::CheckContext&
     }
   }
   TRY(deliver::CheckCustomHeaders(options.headers));
-  if (options.signing_secret.empty()) return {};
-  const auto signer = codec::WebhookSigner::Make({options.signing_secret.Reveal()});
-  if (!signer) {
-    return Fail(ErrorCode::kInvalid, "signing_secret",
-                "signing_secret: " + signer.error().message());
-  }
-  return {};
+  return CheckSigning(options.signing_secret, options.old_signing_secrets);
 }
 
 RequestMaker::RequestMaker(HttpOptions options, std::string user_agent)
-    : options_(std::move(options)), user_agent_(std::move(user_agent)) {
-  if (options_.signing_secret.empty()) return;
-  auto signer = codec::WebhookSigner::Make({options_.signing_secret.Reveal()});
-  // It was checked when the destination was made.
-  if (signer) signer_ = std::make_unique<codec::WebhookSigner>(std::move(*signer));
-}
+    : options_(std::move(options)),
+      user_agent_(std::move(user_agent)),
+      signer_(MakeSigner(options_.signing_secret, options_.old_signing_secrets)) {}
 
 http::ClientRequest RequestMaker::Make(std::string url, std::string body,
                                        const deliver::Delivery& delivery) const {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "deliver/http_destination.h"
+#include "destinations/signing.h"
 
 namespace tributary::destinations {
 
@@ -18,11 +19,12 @@ struct HttpOptions {
   SendMethod method = SendMethod::kPost;
   std::map<std::string, config::Secret> headers;
   config::Secret signing_secret;
+  OldSecrets old_signing_secrets;
   static void Describe(config::OptionList<HttpOptions>& o);
 };
 
 // URL (also by the egress guard), headers and secret. Fields "url", "headers.NAME",
-// "signing_secret".
+// "signing_secret", "old_signing_secrets.TIME".
 Status CheckHttpOptions(const HttpOptions& options, const deliver::CheckContext& context);
 
 // Makes requests for one destination instance; its thread only.
