@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 namespace tributary::deliver {
 namespace {
@@ -138,7 +139,9 @@ Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us) {
 }
 
 HttpDestination::~HttpDestination() {
-  for (const auto& [attempt, pending] : pending_) context_.client->Cancel(pending.request);
+  for (const auto& [attempt, pending] : pending_) {
+    if (pending.request != 0) context_.client->Cancel(pending.request);
+  }
 }
 
 void HttpDestination::Deliver(const Delivery& delivery, Done done) {
@@ -155,10 +158,46 @@ void HttpDestination::Deliver(const Delivery& delivery, Done done) {
     return;
   }
   request->timeout_ns = context_.timeout_ns;
-  pending.request =
-      context_.client->Send(std::move(*request), [this, attempt](http::ClientResponse response) {
-        Finish(attempt, Judge(response, context_.clock->Now()));
-      });
+  if (tokens() != nullptr) {
+    pending.draft = std::move(*request);
+    pending.deadline = context_.loop->Now() + context_.timeout_ns;
+    return Authorize(attempt);
+  }
+  pending.request = context_.client->Send(
+      std::move(*request),
+      [this, attempt](const http::ClientResponse& response) { OnAnswer(attempt, response); });
+}
+
+void HttpDestination::Authorize(std::uint64_t attempt) {
+  tokens()->Get([this, attempt](Result<std::string> token) {
+    if (token) return SendWith(attempt, *token);
+    Finish(attempt, Outcome::Retry(token.error().message()));
+  });
+}
+
+void HttpDestination::SendWith(std::uint64_t attempt, const std::string& token) {
+  Pending& pending = pending_.at(attempt);
+  http::ClientRequest request = pending.draft;
+  // Waiting for the token was part of the attempt: at its end this fails as any late answer does.
+  request.timeout_ns = std::max<MonoNanos>(pending.deadline - context_.loop->Now(), 1);
+  request.headers.emplace_back("Authorization", "Bearer " + token);
+  pending.token = token;
+  pending.request = context_.client->Send(
+      std::move(request),
+      [this, attempt](const http::ClientResponse& response) { OnAnswer(attempt, response); });
+}
+
+void HttpDestination::OnAnswer(std::uint64_t attempt, const http::ClientResponse& response) {
+  constexpr int kUnauthorized = 401;
+  if (response.status == kUnauthorized && tokens() != nullptr) {
+    Pending& pending = pending_.at(attempt);
+    pending.request = 0;
+    if (!std::exchange(pending.repeated, true)) {
+      tokens()->Refused(pending.token);
+      return Authorize(attempt);
+    }
+  }
+  Finish(attempt, Judge(response, context_.clock->Now()));
 }
 
 // The outcome may destroy this destination: nothing is touched after the call.

@@ -23,6 +23,18 @@ Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us);
 // negative, no number and no date: the schedule decides then.
 std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_us);
 
+// What must be fetched before a request can be sent: an access token. Belongs to one destination
+// instance and ends with it; its loop's thread only.
+class TokenSource {
+ public:
+  virtual ~TokenSource() = default;
+  // Exactly once: a token perhaps inside the call, an error never. Not after destruction.
+  using Done = std::move_only_function<void(Result<std::string>)>;
+  virtual void Get(Done done) = 0;
+  // The receiver answered 401 to it: it is not given out again.
+  virtual void Refused(const std::string& token) = 0;
+};
+
 class HttpDestination : public Destination {
  public:
   explicit HttpDestination(const DestinationContext& context) : context_(context) {}
@@ -34,6 +46,11 @@ class HttpDestination : public Destination {
     return JudgeResponse(response, now_us);
   }
 
+  // With one, each request carries `Authorization: Bearer …`. No token: the attempt ends as a retry
+  // with the reason. A 401 has the token replaced and the request repeated, once, as part of the
+  // same attempt and its timeout.
+  virtual TokenSource* tokens() { return nullptr; }
+
   void Deliver(const Delivery& delivery, Done done) final;
   Result<std::optional<http::ClientRequest>> Preview(const Delivery& delivery) const final {
     TRY_ASSIGN(http::ClientRequest request, Encode(delivery));
@@ -44,11 +61,19 @@ class HttpDestination : public Destination {
   const DestinationContext& context() const { return context_; }
 
  private:
+  void Authorize(std::uint64_t attempt);
+  void SendWith(std::uint64_t attempt, const std::string& token);
+  void OnAnswer(std::uint64_t attempt, const http::ClientResponse& response);
   void Finish(std::uint64_t attempt, Outcome outcome);
 
   struct Pending {
-    http::Client::Id request = 0;
     Done done;
+    http::Client::Id request = 0;  // 0: waits for a token
+    // With a token source: what is sent once there is a token, and again after a 401.
+    http::ClientRequest draft = {};
+    MonoNanos deadline = 0;
+    std::string token = {};
+    bool repeated = false;
   };
   DestinationContext context_;
   std::unordered_map<std::uint64_t, Pending> pending_;

@@ -5,21 +5,13 @@
 namespace tributary::destinations {
 namespace {
 
-class Analytics final : public deliver::HttpDestination {
+class Analytics final : public PlainHttpDestination {
  public:
-  using OptionsType = HttpOptions;
-  static Status Check(const HttpOptions& options, const deliver::CheckContext& context) {
-    return CheckHttpOptions(options, context);
-  }
-  Analytics(const HttpOptions& options, const deliver::DestinationContext& context)
-      : HttpDestination(context), maker_(options, context.user_agent) {}
+  using PlainHttpDestination::PlainHttpDestination;
 
   Result<http::ClientRequest> Encode(const deliver::Delivery& delivery) const override {
-    return maker_.Make(maker_.options().url, SeedBody(delivery), delivery);
+    return maker().Make(url(), SeedBody(delivery), delivery);
   }
-
- private:
-  RequestMaker maker_;
 };
 
 const deliver::DestinationRegistration kAnalytics =

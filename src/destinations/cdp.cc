@@ -16,22 +16,14 @@ std::string WithChannel(const std::string& url, std::string_view channel) {
   return out;
 }
 
-class Cdp final : public deliver::HttpDestination {
+class Cdp final : public PlainHttpDestination {
  public:
-  using OptionsType = HttpOptions;
-  static Status Check(const HttpOptions& options, const deliver::CheckContext& context) {
-    return CheckHttpOptions(options, context);
-  }
-  Cdp(const HttpOptions& options, const deliver::DestinationContext& context)
-      : HttpDestination(context), maker_(options, context.user_agent) {}
+  using PlainHttpDestination::PlainHttpDestination;
 
   Result<http::ClientRequest> Encode(const deliver::Delivery& delivery) const override {
-    return maker_.Make(WithChannel(maker_.options().url, event::PreferredChannel(delivery.body)),
-                       SeedBody(delivery), delivery);
+    return maker().Make(WithChannel(url(), event::PreferredChannel(delivery.body)),
+                        SeedBody(delivery), delivery);
   }
-
- private:
-  RequestMaker maker_;
 };
 
 const deliver::DestinationRegistration kCdp = deliver::Register<Cdp>(

@@ -1,5 +1,7 @@
 #include "destinations/http_options.h"
 
+#include "destinations/access_token.h"
+
 namespace tributary::destinations {
 namespace {
 
@@ -32,6 +34,8 @@ void HttpOptions::Describe(config::OptionList<HttpOptions>& o) {
   o.Optional("old_signing_secrets", &HttpOptions::old_signing_secrets,
              "Secrets that sign too, each until the time that is its name; rotate-secret makes "
              "these entries.");
+  o.Object("auth", &HttpOptions::auth, "Authorization of every request.");
+  o.Object("tls", &HttpOptions::tls, "Certificates of https connections (mTLS).");
 }
 
 Status CheckHttpOptions(const HttpOptions& options, const deliver::CheckContext& context) {
@@ -41,13 +45,16 @@ Status CheckHttpOptions(const HttpOptions& options, const deliver::CheckContext&
     }
   }
   TRY(deliver::CheckCustomHeaders(options.headers));
+  TRY(CheckAuthorization(options.auth, options.headers, context));
   return CheckSigning(options.signing_secret, options.old_signing_secrets);
 }
 
 RequestMaker::RequestMaker(HttpOptions options, std::string user_agent)
     : options_(std::move(options)),
       user_agent_(std::move(user_agent)),
-      signer_(MakeSigner(options_.signing_secret, options_.old_signing_secrets)) {}
+      signer_(MakeSigner(options_.signing_secret, options_.old_signing_secrets)),
+      authorization_(AuthorizationHeader(options_.auth)),
+      tls_(options_.tls.identity()) {}
 
 http::ClientRequest RequestMaker::Make(std::string url, std::string body,
                                        const deliver::Delivery& delivery) const {
@@ -63,8 +70,17 @@ http::ClientRequest RequestMaker::Make(std::string url, std::string body,
   for (const auto& [name, value] : options_.headers) {
     request.headers.emplace_back(name, value.Reveal());
   }
+  if (authorization_) request.headers.push_back(*authorization_);
+  request.tls = tls_;
   request.body = std::make_shared<const std::string>(std::move(body));
   return request;
+}
+
+PlainHttpDestination::PlainHttpDestination(const HttpOptions& options,
+                                           const deliver::DestinationContext& context)
+    : HttpDestination(context), maker_(options, context.user_agent) {
+  if (options.auth.type != AuthType::kOAuth2) return;
+  tokens_ = std::make_unique<ClientCredentials>(options.auth, context);
 }
 
 }  // namespace tributary::destinations

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "deliver/http_destination.h"
+#include "destinations/authorization.h"
 #include "destinations/signing.h"
 
 namespace tributary::destinations {
@@ -20,11 +21,13 @@ struct HttpOptions {
   std::map<std::string, config::Secret> headers;
   config::Secret signing_secret;
   OldSecrets old_signing_secrets;
+  AuthOptions auth;
+  TlsOptions tls;
   static void Describe(config::OptionList<HttpOptions>& o);
 };
 
-// URL (also by the egress guard), headers and secret. Fields "url", "headers.NAME",
-// "signing_secret", "old_signing_secrets.TIME".
+// URL (also by the egress guard), headers, auth and secrets. Fields "url", "headers.NAME",
+// "auth.…", "signing_secret", "old_signing_secrets.TIME".
 Status CheckHttpOptions(const HttpOptions& options, const deliver::CheckContext& context);
 
 // Makes requests for one destination instance; its thread only.
@@ -40,6 +43,27 @@ class RequestMaker {
   HttpOptions options_;
   std::string user_agent_;
   std::unique_ptr<codec::WebhookSigner> signer_;  // nullptr: not signed
+  std::optional<http::Header> authorization_;
+  std::shared_ptr<const http::TlsIdentity> tls_;
+};
+
+// A destination whose options are just these: its types differ in Encode.
+class PlainHttpDestination : public deliver::HttpDestination {
+ public:
+  using OptionsType = HttpOptions;
+  static Status Check(const HttpOptions& options, const deliver::CheckContext& context) {
+    return CheckHttpOptions(options, context);
+  }
+  PlainHttpDestination(const HttpOptions& options, const deliver::DestinationContext& context);
+  deliver::TokenSource* tokens() final { return tokens_.get(); }
+
+ protected:
+  const RequestMaker& maker() const { return maker_; }
+  const std::string& url() const { return maker_.options().url; }
+
+ private:
+  RequestMaker maker_;
+  std::unique_ptr<deliver::TokenSource> tokens_;  // nullptr: none is needed
 };
 
 }  // namespace tributary::destinations

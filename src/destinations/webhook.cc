@@ -4,22 +4,14 @@
 namespace tributary::destinations {
 namespace {
 
-class Webhook final : public deliver::HttpDestination {
+class Webhook final : public PlainHttpDestination {
  public:
-  using OptionsType = HttpOptions;
   static constexpr bool kBatches = true;
-  static Status Check(const HttpOptions& options, const deliver::CheckContext& context) {
-    return CheckHttpOptions(options, context);
-  }
-  Webhook(const HttpOptions& options, const deliver::DestinationContext& context)
-      : HttpDestination(context), maker_(options, context.user_agent) {}
+  using PlainHttpDestination::PlainHttpDestination;
 
   Result<http::ClientRequest> Encode(const deliver::Delivery& delivery) const override {
-    return maker_.Make(maker_.options().url, std::string(delivery.body), delivery);
+    return maker().Make(url(), std::string(delivery.body), delivery);
   }
-
- private:
-  RequestMaker maker_;
 };
 
 const deliver::DestinationRegistration kWebhook = deliver::Register<Webhook>(

@@ -15,6 +15,7 @@
 
 #include "http/egress_guard.h"
 #include "http/message.h"
+#include "http/tls_identity.h"
 #include "os/asio_loop.h"
 
 namespace tributary::http {
@@ -25,6 +26,7 @@ struct ClientRequest {
   std::vector<Header> headers;
   std::shared_ptr<const std::string> body;      // shared: a retry sends the same bytes
   MonoNanos timeout_ns = 15 * kNanosPerSecond;  // of the whole attempt
+  std::shared_ptr<const TlsIdentity> tls;       // nullptr: the client's; checked before
   std::size_t response_bytes_max = 64 * 1024;   // past it the rest is not read; not a failure
   // Takes the body of a 2xx piece by piece, as it comes and without a limit, instead of the
   // response; on the loop. False ends the transfer (Failure::kOther).

@@ -68,7 +68,29 @@ struct ServerOptions {
   int version_max = TLS1_3_VERSION;
   const char* ciphers = nullptr;
   std::function<void(int fd)> instead_of_handshake;
+  bool asks_for_certificate = false;
 };
+
+std::string PemOf(const Certificate& certificate) {
+  BIO* const bio = BIO_new(BIO_s_mem());
+  PEM_write_bio_X509(bio, certificate.x509.get());
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio, &data);
+  std::string text(data, static_cast<std::size_t>(size));
+  BIO_free(bio);
+  return text;
+}
+std::string KeyPemOf(const Certificate& certificate, const EVP_CIPHER* cipher = nullptr) {
+  BIO* const bio = BIO_new(BIO_s_mem());
+  char password[] = "password";
+  PEM_write_bio_PrivateKey(bio, certificate.key.get(), cipher, nullptr, 0, nullptr,
+                           cipher == nullptr ? nullptr : password);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio, &data);
+  std::string text(data, static_cast<std::size_t>(size));
+  BIO_free(bio);
+  return text;
+}
 
 struct TlsTest : ClientTest {
   TlsTest() : ClientTest({"127.0.0.1/32"}, WithCa()) {}
@@ -88,7 +110,8 @@ struct TlsTest : ClientTest {
   }
 
   ClientResponse AskPeer(const Certificate& certificate, const ServerOptions& options = {},
-                         const std::string& host = "127.0.0.1") {
+                         const std::string& host = "127.0.0.1",
+                         std::shared_ptr<const TlsIdentity> identity = nullptr) {
     SSL_CTX* const context = SSL_CTX_new(TLS_server_method());
     SSL_CTX_set_security_level(context, 0);  // the bad ones must be able to offer what they have
     SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
@@ -96,6 +119,10 @@ struct TlsTest : ClientTest {
     if (options.ciphers) SSL_CTX_set_cipher_list(context, options.ciphers);
     SSL_CTX_use_certificate(context, certificate.x509.get());
     SSL_CTX_use_PrivateKey(context, certificate.key.get());
+    if (options.asks_for_certificate) {
+      SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+      X509_STORE_add_cert(SSL_CTX_get_cert_store(context), Ca().x509.get());
+    }
     ClientResponse response;
     {
       Peer peer([&](int fd) {
@@ -104,7 +131,8 @@ struct TlsTest : ClientTest {
       });
       response = Ask({.url = "https://" + host + ":" + std::to_string(peer.port()) + "/",
                       .body = std::make_shared<std::string>("secret"),
-                      .timeout_ns = 500 * kNanosPerMilli});
+                      .timeout_ns = 500 * kNanosPerMilli,
+                      .tls = std::move(identity)});
     }
     SSL_CTX_free(context);
     return response;
@@ -211,6 +239,61 @@ TEST_F(TlsTest, HandshakeThatHangsEndsAtTheDeadline) {
   const ServerOptions options{.instead_of_handshake = [](int fd) { Peer::WaitForEnd(fd); }};
   const auto response = AskPeer(Make({}, &Ca()), options);
   EXPECT_EQ(response.failure, Failure::kTimeout) << response.error;
+}
+
+// ---- Certificates of our own, and authorities that one destination trusts ----
+
+std::shared_ptr<const TlsIdentity> IdentityOf(const Certificate& certificate) {
+  return std::make_shared<TlsIdentity>(
+      TlsIdentity{.client_certificate = PemOf(certificate), .client_key = KeyPemOf(certificate)});
+}
+
+TEST_F(TlsTest, AReceiverThatAsksForACertificateGetsOurs) {
+  const ServerOptions asks{.asks_for_certificate = true};
+  const auto good = IdentityOf(Make({.common_name = "us"}, &Ca()));
+  EXPECT_EQ(AskPeer(Make({}, &Ca()), asks, "127.0.0.1", good).body, "ok");
+  served = 0;
+  EXPECT_NE(AskPeer(Make({}, &Ca()), asks).failure, Failure::kNone);
+  EXPECT_NE(AskPeer(Make({}, &Ca()), asks, "127.0.0.1", IdentityOf(Make({}, nullptr))).failure,
+            Failure::kNone);
+  EXPECT_EQ(served, 0);
+}
+
+TEST_F(TlsTest, ItsOwnAuthorityIsTrustedInsteadOfTheOthers) {
+  const Certificate other = Make({.san = "", .common_name = "other CA", .is_ca = true}, nullptr);
+  const auto only_other = std::make_shared<TlsIdentity>(TlsIdentity{.ca = PemOf(other)});
+  EXPECT_EQ(AskPeer(Make({}, &other), {}, "127.0.0.1", only_other).body, "ok");
+  served = 0;
+  ExpectRefused(AskPeer(Make({}, &Ca()), {}, "127.0.0.1", only_other), "TLS: ");
+  // The handle that carried it trusts the others again, and this one no more.
+  EXPECT_EQ(AskPeer(Make({}, &Ca())).body, "ok");
+  served = 0;
+  ExpectRefused(AskPeer(Make({}, &other)), "TLS: ");
+}
+
+TEST(TlsIdentity, WhatCannotBeUsedIsNamed) {
+  const Certificate one = Make({}, nullptr), two = Make({}, nullptr);
+  const auto field = [](const TlsIdentity& identity) {
+    const Status status = CheckTlsIdentity(identity);
+    return status ? "accepted" : status.error().field();
+  };
+  const std::string certificate = PemOf(one), key = KeyPemOf(one);
+  EXPECT_EQ(field({}), "accepted");
+  EXPECT_EQ(field({.client_certificate = certificate, .client_key = key}), "accepted");
+  EXPECT_EQ(field({.client_certificate = certificate + PemOf(two), .client_key = key}), "accepted");
+  EXPECT_EQ(field({.client_certificate = certificate}), "client_key");
+  EXPECT_EQ(field({.client_key = key}), "client_certificate");
+  EXPECT_EQ(field({.client_certificate = key, .client_key = key}), "client_certificate");
+  EXPECT_EQ(field({.client_certificate = certificate, .client_key = certificate}), "client_key");
+  EXPECT_EQ(field({.client_certificate = certificate, .client_key = KeyPemOf(two)}), "client_key");
+  EXPECT_EQ(
+      field({.client_certificate = certificate, .client_key = KeyPemOf(one, EVP_aes_128_cbc())}),
+      "client_key");
+  EXPECT_EQ(field({.ca = certificate + PemOf(two)}), "accepted");
+  EXPECT_EQ(field({.ca = "text"}), "ca");
+  std::string broken = PemOf(two);
+  broken[broken.size() / 2] = '!';
+  EXPECT_EQ(field({.ca = certificate + broken}), "ca");
 }
 
 }  // namespace

@@ -107,6 +107,7 @@ bool CurlTransfer::Prepare(ClientRequest request, std::string host, bool https) 
   if (!SetHeaders()) return false;
   curl_easy_setopt(easy_, CURLOPT_URL, request_.url.c_str());
   SetMethod();
+  SetTls();
   const long timeout_ms = std::max<long>(
       1, static_cast<long>((request_.timeout_ns + kNanosPerMilli - 1) / kNanosPerMilli));
   curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, timeout_ms);
@@ -131,6 +132,28 @@ void CurlTransfer::SetMethod() {
   }
   const bool plain = head || (get && !request_.body) || request_.method == "POST";
   curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, plain ? nullptr : request_.method.c_str());
+}
+
+// Curl compares these when it looks for a connection to use again.
+void CurlTransfer::SetTls() {
+  if (request_.tls == tls_) return;
+  tls_ = request_.tls;
+  const auto set = [this](CURLoption option, const std::string& text) {
+    if (text.empty()) {
+      curl_easy_setopt(easy_, option, nullptr);
+      return;
+    }
+    curl_blob blob{const_cast<char*>(text.data()), text.size(), CURL_BLOB_COPY};
+    CHECK(curl_easy_setopt(easy_, option, &blob) == CURLE_OK);
+  };
+  static const TlsIdentity kNone;
+  const TlsIdentity& identity = tls_ ? *tls_ : kNone;
+  set(CURLOPT_SSLCERT_BLOB, identity.client_certificate);
+  set(CURLOPT_SSLKEY_BLOB, identity.client_key);
+  set(CURLOPT_CAINFO_BLOB, identity.ca);
+  // The blob takes the place of the system's file, but not of its directory.
+  static const char* const kSystemPath = curl_version_info(CURLVERSION_NOW)->capath;
+  curl_easy_setopt(easy_, CURLOPT_CAPATH, identity.ca.empty() ? kSystemPath : nullptr);
 }
 
 bool CurlTransfer::SetHeaders() {

@@ -47,6 +47,7 @@ class CurlTransfer {
 
   void SetFixedOptions(const ClientOptions& options);
   void SetMethod();
+  void SetTls();
   bool SetHeaders();
   bool TakeHeaderLine(std::string_view line);
   Failure Classify(CURLcode result) const;
@@ -58,6 +59,7 @@ class CurlTransfer {
   CURL* easy_;
   std::string host_;
   ClientRequest request_;
+  std::shared_ptr<const TlsIdentity> tls_;  // what easy_ is set to
   ClientResponse response_;
   std::vector<std::string> header_lines_;  // reused: their capacity stays
   std::vector<curl_slist> header_nodes_;   // the list that curl reads
