@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 namespace tributary::destinations {
@@ -102,6 +103,32 @@ Status LineFile::EnsureOpen() {
   Status cut = CutTornLine();
   if (!cut) file_ = nullptr;
   return cut;
+}
+
+// How many bytes from the beginning are good.
+Result<std::uint64_t> LineFile::GoodBytes() const {
+  const std::uint64_t from = end_ - std::min<std::uint64_t>(end_, kAppendBytesMax + 1);
+  std::string tail(static_cast<std::size_t>(end_ - from), '\0');
+  TRY_ASSIGN(const std::size_t got, file_->ReadAt(from, std::span(tail)));
+  tail.resize(got);
+  // The first piece may be the end of a line that was synced long ago.
+  std::size_t begin = from == 0 ? 0 : tail.find('\n') + 1;
+  for (std::size_t end = tail.find('\n', begin); end != std::string::npos;
+       end = tail.find('\n', begin)) {
+    if (!nlohmann::json::accept(std::string_view(tail).substr(begin, end - begin))) break;
+    begin = end + 1;
+  }
+  return from + begin;
+}
+
+Result<std::uint64_t> LineFile::KeepGoodLines() {
+  const std::lock_guard lock(mutex_);
+  TRY(EnsureOpen());
+  TRY_ASSIGN(const std::uint64_t good, GoodBytes());
+  if (good < end_) TRY(file_->Truncate(good));
+  end_ = good;
+  TRY(file_->SyncData());
+  return good;
 }
 
 Status LineFile::Append(std::string_view lines) {

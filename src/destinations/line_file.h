@@ -11,12 +11,14 @@
 #include <string>
 #include <string_view>
 
-#include "base/result.h"
+#include "destinations/line_sink.h"
 #include "os/fs.h"
 
 namespace tributary::destinations {
 
-class LineFile {
+inline constexpr std::size_t kAppendBytesMax = 16 * 1024 * 1024;
+
+class LineFile final : public LineSink {
  public:
   // The one open file for `path` below `root`; its directories are made at the first append.
   static std::shared_ptr<LineFile> Open(os::FileSystem& fs, const std::string& root,
@@ -24,13 +26,17 @@ class LineFile {
   LineFile(os::FileSystem& fs, std::string root, std::string path)
       : fs_(fs), root_(std::move(root)), path_(std::move(path)) {}
 
-  // `lines` ends with '\n'.
-  Status Append(std::string_view lines);
+  Status Append(std::string_view lines) override;
+  // What a crash left of a write that was not synced may be any bytes, line ends among them: the
+  // file is cut before the first line that is no JSON text, and synced. Only its last
+  // kAppendBytesMax are looked at, so appends must not be longer. Its bytes.
+  Result<std::uint64_t> KeepGoodLines();
 
  private:
   Status EnsureOpen();
   Status MakeDirectories();
   Status CutTornLine();
+  Result<std::uint64_t> GoodBytes() const;
 
   os::FileSystem& fs_;
   const std::string root_;
