@@ -148,6 +148,7 @@ void HttpDestination::Deliver(const Delivery& delivery, Done done) {
   const std::uint64_t attempt = next_++;
   Pending& pending = pending_[attempt];
   pending.done = std::move(done);
+  pending.members = delivery.members;
   auto request = Encode(delivery);
   if (!request) {
     // Not from inside this call: the lane is in the middle of its window.
@@ -203,7 +204,15 @@ void HttpDestination::OnAnswer(std::uint64_t attempt, const http::ClientResponse
 // The outcome may destroy this destination: nothing is touched after the call.
 void HttpDestination::Finish(std::uint64_t attempt, Outcome outcome) {
   auto node = pending_.extract(attempt);
-  if (!node.empty()) node.mapped().done(std::move(outcome));
+  if (node.empty()) return;
+  const std::uint32_t members = node.mapped().members;
+  std::erase_if(outcome.rejected, [&](const RejectedMember& r) { return r.index >= members; });
+  if (members == 1 && !outcome.rejected.empty()) {
+    outcome.verdict = Verdict::kReject;
+    outcome.error = std::move(outcome.rejected.front().error);
+    outcome.rejected.clear();
+  }
+  node.mapped().done(std::move(outcome));
 }
 
 Status CheckCustomHeaders(const std::map<std::string, config::Secret>& headers) {

@@ -68,6 +68,7 @@ class HttpDestination : public Destination {
 
   struct Pending {
     Done done;
+    std::uint32_t members = 1;
     http::Client::Id request = 0;  // 0: waits for a token
     // With a token source: what is sent once there is a token, and again after a 401.
     http::ClientRequest draft = {};

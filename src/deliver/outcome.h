@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/time.h"
 
@@ -18,6 +19,12 @@ enum class Verdict : std::uint8_t {
   kDisable,  // 410: final, and the destination asks not to be called again
 };
 
+// A member of a batch that the receiver refused while it took the others.
+struct RejectedMember {
+  std::uint32_t index = 0;  // its place in the batch, from 0
+  std::string error;        // why: the dead letter's reason
+};
+
 struct Outcome {
   Verdict verdict = Verdict::kDelivered;
   // When the receiver said when (Retry-After), how long from now; at most kRetryAfterMax.
@@ -25,6 +32,12 @@ struct Outcome {
   int status = 0;             // HTTP status, 0 when there was none
   std::string error = {};     // "" when delivered, else a word of the delivery log and a sentence
   std::string response = {};  // the beginning of the answer, at most kResponseBytesKept
+
+  // With kDelivered only, each index once, in order, below the number of members: these members are
+  // dead letters with their reasons, the others are delivered. A lane settles each member by itself
+  // and does not send the batch again. Of a delivery with one member HttpDestination makes a
+  // kReject of it, so that only batches of several have any.
+  std::vector<RejectedMember> rejected = {};
 
   static Outcome Delivered(int status = 0) { return {.status = status}; }
   static Outcome Retry(std::string error) {
