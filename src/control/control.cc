@@ -37,7 +37,7 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddMetricsHandler(parts_->world, router);
   AddOpenApiHandler(parts_->world, router);
   AddDestinationHandlers(parts_->world, router);
-  AddDestinationToolHandlers(parts_->world, router);
+  AddDestinationToolHandlers(parts_->world, parts_->finder, router);
   AddEventListHandler(parts_->world, parts_->blocking, parts_->names, router);
   parts_->tails.AddRoute(router);
   AddReplayHandlers(parts_->world, router);

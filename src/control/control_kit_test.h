@@ -108,7 +108,9 @@ class SettableClock final : public os::Clock {
   MonoNanos Monotonic() const override { return now_us * 1000; }
 };
 
-class FakeEngine final : public deliver::Engine, public deliver::SecretRotation {
+class FakeEngine final : public deliver::Engine,
+                         public deliver::SecretRotation,
+                         public deliver::Trials {
  public:
   std::vector<std::string> calls;                   // "Create {…}"
   std::map<std::string, std::string> destinations;  // name to JSON
@@ -156,6 +158,10 @@ class FakeEngine final : public deliver::Engine, public deliver::SecretRotation 
     Answer("Resume " + name, std::move(done));
   }
   deliver::SecretRotation& secret_rotation() override { return *this; }
+  deliver::Trials& trials() override { return *this; }
+  void Try(std::string name, deliver::TrialEvent event, Done<std::string> done) override {
+    Answer("Try " + name + " " + event.payload, std::move(done));
+  }
   void RotateSecret(std::string name, std::string request, Done<std::string> done) override {
     Answer("RotateSecret " + name + " " + request, std::move(done));
   }

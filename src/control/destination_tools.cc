@@ -1,32 +1,146 @@
-// /api/v1/destinations/{name}/rotate-secret.
+// /api/v1/destinations/{name}/rotate-secret and …/test.
 #include "config/option_list.h"
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "event/json_document.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
+namespace {
 
-void AddDestinationToolHandlers(const ControlWorld& world, http::Router& router) {
-  const auto rotate = [&world](const http::Request& request, const http::PathParams& params,
-                               http::Responder responder) {
-    Status fine = CheckQuery(request.query, {});
-    if (fine) fine = CheckPlainBody(request);
-    if (!fine) return responder.Send(http::ErrorResponse(fine.error()));
-    auto answer = [responder = std::move(responder)](Result<std::string> json) mutable {
-      responder.Send(json ? http::Response::Json(200, *std::move(json))
-                          : RefusalResponse(json.error()));
-    };
-    world.engine->secret_rotation().RotateSecret(
-        params.at("name"), std::string(request.body),
-        BackToLoop<std::string>(*world.loop, std::move(answer)));
+using http::PathParams;
+using http::Request;
+using http::Responder;
+using http::Response;
+
+Status CheckHead(const Request& request) {
+  TRY(CheckQuery(request.query, {}));
+  return CheckPlainBody(request);
+}
+
+auto Answer(Responder responder) {
+  return [responder = std::move(responder)](Result<std::string> json) mutable {
+    responder.Send(json ? Response::Json(200, *std::move(json)) : RefusalResponse(json.error()));
   };
+}
+
+void Rotate(const ControlWorld& world, const Request& request, const PathParams& params,
+            Responder responder) {
+  if (const Status fine = CheckHead(request); !fine) {
+    return responder.Send(http::ErrorResponse(fine.error()));
+  }
+  world.engine->secret_rotation().RotateSecret(
+      params.at("name"), std::string(request.body),
+      BackToLoop<std::string>(*world.loop, Answer(std::move(responder))));
+}
+
+// What to send: the event itself, byte for byte, or the id of one that was kept. Neither: a sample.
+struct Wanted {
+  std::string event;
+  std::string event_message_id;
+  std::string message_id;
+};
+
+std::unexpected<Error> Wrong(const std::string& field, const std::string& why) {
+  return Fail(ErrorCode::kInvalid, field, field + " " + why);
+}
+
+Status ReadEvent(const event::JsonValue& value, Wanted& wanted) {
+  if (!value.is(event::JsonType::kObject)) return Wrong("event", "must be an object");
+  wanted.event = value.raw();
+  std::string scratch;
+  for (const event::JsonField field : value.fields()) {
+    if (field.Key(scratch) != "messageId") continue;
+    if (!field.value().is(event::JsonType::kString)) {
+      return Wrong("event.messageId", "must be a text");
+    }
+    wanted.event_message_id = field.value().Text(scratch);
+  }
+  return {};
+}
+
+Result<Wanted> ReadWanted(std::string_view body) {
+  Wanted wanted;
+  if (body.empty()) return wanted;
+  event::JsonDocument document;
+  TRY_ASSIGN(const event::JsonValue object, document.Parse(body));
+  if (!object.is(event::JsonType::kObject)) {
+    return Fail(ErrorCode::kInvalid, "the body must be a JSON object");
+  }
+  std::string scratch;
+  for (const event::JsonField field : object.fields()) {
+    const std::string key(field.Key(scratch));
+    if (key == "event") {
+      TRY(ReadEvent(field.value(), wanted));
+    } else if (key == "message_id") {
+      if (!field.value().is(event::JsonType::kString)) return Wrong(key, "must be a text");
+      wanted.message_id = field.value().Text(scratch);
+      if (wanted.message_id.empty()) return Wrong(key, "must not be empty");
+    } else {
+      return Wrong(key, "is not known here: event or message_id");
+    }
+  }
+  if (!wanted.event.empty() && !wanted.message_id.empty()) {
+    return Wrong("message_id", "cannot be given together with event");
+  }
+  return wanted;
+}
+
+void Test(const ControlWorld& world, EventFinder& finder, const Request& request,
+          const PathParams& params, Responder responder) {
+  const Status fine = CheckHead(request);
+  auto wanted = fine ? ReadWanted(request.body) : std::unexpected(fine.error());
+  if (!wanted) return responder.Send(http::ErrorResponse(wanted.error()));
+  const std::string& name = params.at("name");
+  // Asked before the search, so that an unknown destination is said at once.
+  if (const auto known = world.engine->Get(name); !known) {
+    return responder.Send(RefusalResponse(known.error()));
+  }
+  auto answer = BackToLoop<std::string>(*world.loop, Answer(std::move(responder)));
+  if (wanted->message_id.empty()) {
+    return world.engine->trials().Try(
+        name,
+        {.payload = std::move(wanted->event), .message_id = std::move(wanted->event_message_id)},
+        std::move(answer));
+  }
+  finder.Find(std::nullopt, std::move(wanted->message_id),
+              [&world, name, answer = std::move(answer)](Result<EventFinder::Found> found) mutable {
+                if (!found) {
+                  return answer(Fail(found.error().code(), "message_id", found.error().message()));
+                }
+                world.engine->trials().Try(name,
+                                           {.payload = std::move(found->payload),
+                                            .message_id = std::move(found->message_id),
+                                            .source = found->source,
+                                            .flags = found->flags},
+                                           std::move(answer));
+              });
+}
+
+}  // namespace
+
+void AddDestinationToolHandlers(const ControlWorld& world, EventFinder& finder,
+                                http::Router& router) {
+  const std::string one = "/api/v1/destinations/{name}";
+  router.Add(
+      {.method = http::Method::kPost,
+       .pattern = one + "/rotate-secret",
+       .scope = http::Scope::kWrite,
+       .body_bytes_max = config::kOptionsBytesMax,
+       .summary = "Signs with a new secret, and for a while with the old one too.",
+       .handle = [&world](const Request& request, const PathParams& params, Responder responder) {
+         Rotate(world, request, params, std::move(responder));
+       }});
   router.Add({.method = http::Method::kPost,
-              .pattern = "/api/v1/destinations/{name}/rotate-secret",
+              .pattern = one + "/test",
               .scope = http::Scope::kWrite,
               .body_bytes_max = config::kOptionsBytesMax,
-              .summary = "Signs with a new secret, and for a while with the old one too.",
-              .handle = rotate});
+              .summary = "Sends one real request now; shows it and its answer.",
+              .handle = [&world, &finder](const Request& request, const PathParams& params,
+                                          Responder responder) {
+                Test(world, finder, request, params, std::move(responder));
+              }});
 }
 
 }  // namespace tributary::control

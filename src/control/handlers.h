@@ -27,7 +27,6 @@ Readiness ReadinessOf(const ControlWorld& world);
 void AddHealthHandlers(const ControlWorld& world, http::Router& router);
 void AddMetricsHandler(const ControlWorld& world, http::Router& router);
 void AddDestinationHandlers(const ControlWorld& world, http::Router& router);
-void AddDestinationToolHandlers(const ControlWorld& world, http::Router& router);
 void AddReplayHandlers(const ControlWorld& world, http::Router& router);
 void AddRevisionHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router);
 void AddAuditLogHandler(const ControlWorld& world, Blocking& blocking, http::Router& router);
@@ -76,6 +75,8 @@ class EventFinder {
 void AddEventListHandler(const ControlWorld& world, Blocking& blocking, const SourceNames& names,
                          http::Router& router);
 void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
+void AddDestinationToolHandlers(const ControlWorld& world, EventFinder& finder,
+                                http::Router& router);
 void AddDryRunHandler(const ControlWorld& world, EventFinder& finder, http::Router& router);
 void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
 

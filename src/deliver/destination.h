@@ -75,6 +75,15 @@ class Destination {
   }
 };
 
+// Sees the request of an attempt and the answer as they were: what a trial shows. Requests that
+// only prepare it (for an access token) are not shown. On the lane's loop.
+class Witness {
+ public:
+  virtual ~Witness() = default;
+  virtual void Sent(const http::ClientRequest& request) = 0;
+  virtual void Answered(const http::ClientResponse& response) = 0;
+};
+
 // What a destination is given; outlives it.
 struct DestinationContext {
   os::Executor* loop = nullptr;      // the lane's
@@ -86,6 +95,7 @@ struct DestinationContext {
   std::string files_root;    // where `file` may write
   std::string user_agent;    // "Tributary/0.1.0"
   MonoNanos timeout_ns = 0;  // of one attempt
+  Witness* witness = nullptr;
 };
 
 // What Check may ask when a destination is made or changed.

@@ -4,6 +4,7 @@
 #include "base/logging.h"
 #include "deliver/engine_impl.h"
 #include "deliver/engine_replay.h"
+#include "deliver/engine_trial.h"
 
 namespace tributary::deliver {
 
@@ -50,6 +51,7 @@ EngineImpl::EngineImpl(EngineWorld world, EngineOptions options)
                                                                    .random = world_.random});
   AddMetaGauges();
   replay_table_ = std::make_unique<ReplayTable>(*this);
+  trial_table_ = std::make_unique<TrialTable>(*this);
 }
 
 EngineImpl::~EngineImpl() {
@@ -97,7 +99,8 @@ std::shared_ptr<const Program> EngineImpl::MappingOf(const Spec& spec) const {
 }
 
 Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revision,
-                                            const std::shared_ptr<LoopState>& loop) const {
+                                            const std::shared_ptr<LoopState>& loop,
+                                            Witness* witness) const {
   const DestinationContext context{.loop = loop->loop.executor,
                                    .client = loop->loop.client,
                                    .blocking = world_.blocking,
@@ -106,7 +109,8 @@ Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revi
                                    .name = spec.lane.name,
                                    .files_root = options_.files_root,
                                    .user_agent = options_.user_agent,
-                                   .timeout_ns = spec.lane.timeout_ns};
+                                   .timeout_ns = spec.lane.timeout_ns,
+                                   .witness = witness};
   return LaneSettings{.revision = revision,
                       .enabled = spec.lane.enabled,
                       .concurrency = spec.lane.concurrency,

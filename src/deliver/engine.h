@@ -48,6 +48,7 @@
 #include "deliver/replays.h"
 #include "deliver/revisions.h"
 #include "deliver/secret_rotation.h"
+#include "deliver/trials.h"
 #include "log/log.h"
 #include "log/verdicts.h"
 #include "metrics/registry.h"
@@ -181,6 +182,7 @@ class Engine {
   virtual void Resume(std::string name, Done<std::string> done) = 0;  // also ends "disabled"
 
   virtual SecretRotation& secret_rotation() = 0;
+  virtual Trials& trials() = 0;
 
   virtual Result<std::string> Get(std::string_view name) const = 0;
   struct Page {

@@ -57,6 +57,7 @@ struct Entry {
 };
 
 class ReplayTable;
+class TrialTable;
 
 class EngineImpl final : public Engine, public SecretRotation {
   friend class RevisionTable;
@@ -79,6 +80,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   void Resume(std::string name, Done<std::string> done) override;
 
   SecretRotation& secret_rotation() override { return *this; }
+  Trials& trials() override;
   void RotateSecret(std::string name, std::string request, Done<std::string> done) override;
 
   Result<std::string> Get(std::string_view name) const override;
@@ -92,7 +94,8 @@ class EngineImpl final : public Engine, public SecretRotation {
   Declared& declared() override { return declared_; }
 
  private:
-  friend class ReplayTable;  // engine_replay.h
+  friend class TrialTable;                                            // engine_trial.h
+  friend class ReplayTable;                                           // engine_replay.h
   friend class EngineDryRuns;
   static constexpr std::string_view kNextId = "next_destination_id";  // lanes of replays count too
   static std::string IdBytes(std::uint32_t id);
@@ -144,7 +147,8 @@ class EngineImpl final : public Engine, public SecretRotation {
   Result<Birth> MakeBirth(Spec spec, bool declared, const std::string& who);
   Result<std::vector<log::Offset>> StartOffsets(const std::string& start) const;
   Result<LaneSettings> SettingsOf(const Spec& spec, std::uint32_t revision,
-                                  const std::shared_ptr<LoopState>& loop) const;
+                                  const std::shared_ptr<LoopState>& loop,
+                                  Witness* witness = nullptr) const;
   Result<std::shared_ptr<const Matcher>> MatcherOf(const Spec& spec) const;
   std::shared_ptr<const Program> MappingOf(const Spec& spec) const;
   std::string EncodeDestination(const Entry& entry, const Spec& spec, std::uint32_t revision) const;
@@ -199,6 +203,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   std::unique_ptr<MetaEventWriter> meta_;
   std::vector<std::uint64_t> gauges_;
   std::unique_ptr<ReplayTable> replay_table_;
+  std::unique_ptr<TrialTable> trial_table_;
 };
 
 }  // namespace tributary::deliver

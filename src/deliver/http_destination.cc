@@ -164,8 +164,13 @@ void HttpDestination::Deliver(const Delivery& delivery, Done done) {
     pending.deadline = context_.loop->Now() + context_.timeout_ns;
     return Authorize(attempt);
   }
-  pending.request = context_.client->Send(
-      std::move(*request),
+  Send(attempt, std::move(*request));
+}
+
+void HttpDestination::Send(std::uint64_t attempt, http::ClientRequest request) {
+  if (context_.witness != nullptr) context_.witness->Sent(request);
+  pending_.at(attempt).request = context_.client->Send(
+      std::move(request),
       [this, attempt](const http::ClientResponse& response) { OnAnswer(attempt, response); });
 }
 
@@ -183,13 +188,12 @@ void HttpDestination::SendWith(std::uint64_t attempt, const std::string& token) 
   request.timeout_ns = std::max<MonoNanos>(pending.deadline - context_.loop->Now(), 1);
   request.headers.emplace_back("Authorization", "Bearer " + token);
   pending.token = token;
-  pending.request = context_.client->Send(
-      std::move(request),
-      [this, attempt](const http::ClientResponse& response) { OnAnswer(attempt, response); });
+  Send(attempt, std::move(request));
 }
 
 void HttpDestination::OnAnswer(std::uint64_t attempt, const http::ClientResponse& response) {
   constexpr int kUnauthorized = 401;
+  if (context_.witness != nullptr) context_.witness->Answered(response);
   if (response.status == kUnauthorized && tokens() != nullptr) {
     Pending& pending = pending_.at(attempt);
     pending.request = 0;

@@ -63,6 +63,7 @@ class HttpDestination : public Destination {
  private:
   void Authorize(std::uint64_t attempt);
   void SendWith(std::uint64_t attempt, const std::string& token);
+  void Send(std::uint64_t attempt, http::ClientRequest request);
   void OnAnswer(std::uint64_t attempt, const http::ClientResponse& response);
   void Finish(std::uint64_t attempt, Outcome outcome);
 
