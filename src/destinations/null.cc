@@ -16,11 +16,14 @@ class Null final : public deliver::Destination {
   bool instant() const override { return true; }
   // Only with a rate limit, where each event is an attempt of its own.
   void Deliver(const deliver::Delivery&, Done done) override {
-    loop_->Post([done = std::move(done)]() mutable { done(deliver::Outcome::Delivered()); });
+    loop_->Post([alive = std::weak_ptr<char>(alive_), done = std::move(done)]() mutable {
+      if (!alive.expired()) done(deliver::Outcome::Delivered());
+    });
   }
 
  private:
   os::Executor* loop_;
+  std::shared_ptr<char> alive_ = std::make_shared<char>();
 };
 
 const deliver::DestinationRegistration kNull =

@@ -1,155 +1,34 @@
 // TLS of outgoing requests (RELIABILITY.md C7): certificates made here, each wrong in one way. All
 // that are bad are refused, each with its own reason; nothing of the request is sent to them.
-#include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
-
-#include <fstream>
-
-#include "http/client_kit_test.h"
-#include "support/temp_dir.h"
+#include "http/tls_kit_test.h"
 
 namespace tributary::http {
 namespace {
 
+using test::Certificate;
 using test::ClientTest;
+using test::KeyPemOf;
+using test::Make;
 using test::Peer;
-
-struct Certificate {
-  std::shared_ptr<X509> x509;
-  std::shared_ptr<EVP_PKEY> key;
-};
-
-struct Wanted {
-  const char* san = "IP:127.0.0.1,DNS:localhost";
-  const char* common_name = "test";
-  long not_before_s = -3600;
-  long not_after_s = 3600;
-  bool is_ca = false;
-  bool weak_key = false;
-  const EVP_MD* digest = EVP_sha256();
-};
-
-std::shared_ptr<EVP_PKEY> MakeKey(bool weak) {
-  EVP_PKEY* key = weak ? EVP_RSA_gen(1024) : EVP_EC_gen("P-256");
-  return {key, EVP_PKEY_free};
-}
-
-void AddExtension(X509* x509, X509* issuer, int nid, const char* value) {
-  X509V3_CTX context;
-  X509V3_set_ctx(&context, issuer, x509, nullptr, nullptr, 0);
-  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, nid, value);
-  X509_add_ext(x509, extension, -1);
-  X509_EXTENSION_free(extension);
-}
-
-// Signed by `issuer`, or by itself.
-Certificate Make(const Wanted& wanted, const Certificate* issuer) {
-  static long serial = 1;
-  Certificate made{{X509_new(), X509_free}, MakeKey(wanted.weak_key)};
-  X509* const x = made.x509.get();
-  X509_set_version(x, 2);
-  ASN1_INTEGER_set(X509_get_serialNumber(x), serial++);
-  X509_gmtime_adj(X509_getm_notBefore(x), wanted.not_before_s);
-  X509_gmtime_adj(X509_getm_notAfter(x), wanted.not_after_s);
-  X509_set_pubkey(x, made.key.get());
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-                             reinterpret_cast<const unsigned char*>(wanted.common_name), -1, -1, 0);
-  X509* const by = issuer ? issuer->x509.get() : x;
-  X509_set_issuer_name(x, X509_get_subject_name(by));
-  AddExtension(x, by, NID_basic_constraints, wanted.is_ca ? "critical,CA:TRUE" : "CA:FALSE");
-  if (*wanted.san) AddExtension(x, by, NID_subject_alt_name, wanted.san);
-  X509_sign(x, issuer ? issuer->key.get() : made.key.get(), wanted.digest);
-  return made;
-}
-
-struct ServerOptions {
-  int version_max = TLS1_3_VERSION;
-  const char* ciphers = nullptr;
-  std::function<void(int fd)> instead_of_handshake;
-  bool asks_for_certificate = false;
-};
-
-std::string PemOf(const Certificate& certificate) {
-  BIO* const bio = BIO_new(BIO_s_mem());
-  PEM_write_bio_X509(bio, certificate.x509.get());
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  std::string text(data, static_cast<std::size_t>(size));
-  BIO_free(bio);
-  return text;
-}
-std::string KeyPemOf(const Certificate& certificate, const EVP_CIPHER* cipher = nullptr) {
-  BIO* const bio = BIO_new(BIO_s_mem());
-  char password[] = "password";
-  PEM_write_bio_PrivateKey(bio, certificate.key.get(), cipher, nullptr, 0, nullptr,
-                           cipher == nullptr ? nullptr : password);
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  std::string text(data, static_cast<std::size_t>(size));
-  BIO_free(bio);
-  return text;
-}
+using test::PemOf;
+using test::ServerOptions;
 
 struct TlsTest : ClientTest {
-  TlsTest() : ClientTest({"127.0.0.1/32"}, WithCa()) {}
+  TlsTest() : ClientTest({"127.0.0.1/32"}, {.ca_file = test::TestCaFile()}) {}
 
-  static const Certificate& Ca() {
-    static const Certificate ca =
-        Make({.san = "", .common_name = "test CA", .is_ca = true}, nullptr);
-    return ca;
-  }
-  static ClientOptions WithCa() {
-    static const tributary::test::TempDir dir;
-    const std::string path = dir / "ca.pem";
-    FILE* const file = std::fopen(path.c_str(), "w");
-    PEM_write_X509(file, Ca().x509.get());
-    std::fclose(file);
-    return {.ca_file = path};
-  }
+  static const Certificate& Ca() { return test::TestCa(); }
 
   ClientResponse AskPeer(const Certificate& certificate, const ServerOptions& options = {},
                          const std::string& host = "127.0.0.1",
                          std::shared_ptr<const TlsIdentity> identity = nullptr) {
-    SSL_CTX* const context = SSL_CTX_new(TLS_server_method());
-    SSL_CTX_set_security_level(context, 0);  // the bad ones must be able to offer what they have
-    SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
-    SSL_CTX_set_max_proto_version(context, options.version_max);
-    if (options.ciphers) SSL_CTX_set_cipher_list(context, options.ciphers);
-    SSL_CTX_use_certificate(context, certificate.x509.get());
-    SSL_CTX_use_PrivateKey(context, certificate.key.get());
-    if (options.asks_for_certificate) {
-      SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-      X509_STORE_add_cert(SSL_CTX_get_cert_store(context), Ca().x509.get());
-    }
-    ClientResponse response;
-    {
-      Peer peer([&](int fd) {
-        if (options.instead_of_handshake) return options.instead_of_handshake(fd);
-        Serve(context, fd);
-      });
-      response = Ask({.url = "https://" + host + ":" + std::to_string(peer.port()) + "/",
-                      .body = std::make_shared<std::string>("secret"),
-                      .timeout_ns = 500 * kNanosPerMilli,
-                      .tls = std::move(identity)});
-    }
-    SSL_CTX_free(context);
+    test::TlsPeer peer(certificate, options);
+    ClientResponse response =
+        Ask({.url = "https://" + host + ":" + std::to_string(peer.port()) + "/",
+             .body = std::make_shared<std::string>("secret"),
+             .timeout_ns = 500 * kNanosPerMilli,
+             .tls = std::move(identity)});
+    served += peer.served;
     return response;
-  }
-
-  void Serve(SSL_CTX* context, int fd) {
-    SSL* const ssl = SSL_new(context);
-    SSL_set_fd(ssl, fd);
-    char request[4096];
-    if (SSL_accept(ssl) == 1 && SSL_read(ssl, request, sizeof request) > 0) {
-      ++served;
-      constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-      SSL_write(ssl, kAnswer.data(), static_cast<int>(kAnswer.size()));
-      SSL_shutdown(ssl);
-    }
-    SSL_free(ssl);
-    ERR_clear_error();
   }
 
   void ExpectRefused(const ClientResponse& response, const std::string& reason) {
@@ -158,7 +37,7 @@ struct TlsTest : ClientTest {
     EXPECT_EQ(served, 0) << "the request was sent all the same";
   }
 
-  std::atomic<int> served = 0;
+  int served = 0;
 };
 
 TEST_F(TlsTest, GoodCertificatesAreAccepted) {
@@ -167,6 +46,14 @@ TEST_F(TlsTest, GoodCertificatesAreAccepted) {
   EXPECT_EQ(AskPeer(Make({}, &Ca()), tls12).body, "ok");
   EXPECT_EQ(AskPeer(Make({.san = "IP:127.0.0.1"}, &Ca())).body, "ok");
   EXPECT_EQ(AskPeer(Make({.san = "DNS:localhost"}, &Ca()), {}, "localhost").body, "ok");
+}
+
+TEST_F(TlsTest, NoBadKindIsSentAnything) {
+  for (const test::BadTls& bad : test::BadTlsKinds()) {
+    const ClientResponse response = AskPeer(bad.certificate, bad.options, bad.host);
+    EXPECT_EQ(response.failure, Failure::kTls) << bad.name << ": " << response.error;
+    EXPECT_EQ(served, 0) << bad.name;
+  }
 }
 
 TEST_F(TlsTest, Expired) {
