@@ -19,7 +19,8 @@
 // Answers carry all options, and besides "id" (u32), "revision", "status": "active" | "paused" |
 // "disabled", "status_reason", "breaker": {"state","since","error"}, "declared": true when the
 // configuration made it. Secrets and every
-// header value come back as "***"; "***" sent in PUT or PATCH keeps what was there.
+// header value come back as "***"; "***" sent in PUT or PATCH keeps what was there. A PUT of what a
+// GET showed changes nothing.
 //
 // `enabled: false` matches nothing from then on (those pairs are filtered) and sends nothing;
 // Pause() sends nothing and keeps the backlog in the log.

@@ -1,6 +1,7 @@
 #include "deliver/spec.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/time.h"
@@ -16,6 +17,8 @@ using nlohmann::json;
 constexpr MonoNanos kDay = 86'400 * kNanosPerSecond;
 constexpr MonoNanos kScheduleEntryMax = 366 * kDay;
 constexpr double kRateLimitMax = 1e6;
+constexpr std::array kShownOnly{
+    "id", "revision", "status", "status_reason", "breaker", "declared", "signing_public_key"};
 constexpr const char* kSecret = "signing_secret";
 constexpr const char* kOldSecrets = "old_signing_secrets";
 
@@ -258,6 +261,8 @@ Result<Spec> SpecReader::Change(const Spec& old, const json& object, bool replac
 
 Result<Spec> SpecReader::Replace(const Spec& old, std::string_view json_text) const {
   TRY_ASSIGN(json object, ParseObject(json_text));
+  // What a GET showed may be sent back whole: what it only shows is not asked for.
+  for (const char* shown : kShownOnly) object.erase(shown);
   if (!object.contains("name")) object["name"] = old.lane.name;
   return Change(old, object, true);
 }

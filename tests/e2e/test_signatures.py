@@ -134,6 +134,19 @@ def test_bad_rotations_name_the_field_and_change_nothing(tributary, body, field)
     assert show(tributary)["revision"] == 1
 
 
+def test_what_get_shows_can_be_put_back(tributary, receiver):
+    tributary.destination("hook", url=receiver.url, signing_secret=SECRET, headers={"X-A": "v"})
+    assert rotate(tributary, {"signing_secret": PRIVATE}).status == 200
+    shown = show(tributary)
+    answer = tributary.request("PUT", "/api/v1/destinations/hook", shown)
+    assert answer.status == 200, answer
+    after = answer.json()
+    assert {**after, "revision": 0} == {**shown, "revision": 0}
+    request = next_request(tributary, receiver)
+    assert signatures(request)[1] == symmetric(SECRET, request)
+    assert request["headers"]["x-a"] == "v"
+
+
 def test_rotating_what_is_not_there_or_signs_nothing(tributary):
     assert rotate(tributary, name="ghost").status == 404
     tributary.destination("sink", type="null")
