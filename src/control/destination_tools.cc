@@ -109,10 +109,14 @@ void Test(const ControlWorld& world, EventFinder& finder, const Request& request
                 if (!found) {
                   return answer(Fail(found.error().code(), "message_id", found.error().message()));
                 }
+                if (found->damaged) {
+                  return answer(Fail(ErrorCode::kNotFound, "message_id",
+                                     "the event is damaged and cannot be read any more"));
+                }
                 world.engine->trials().Try(name,
                                            {.payload = std::move(found->payload),
                                             .message_id = std::move(found->message_id),
-                                            .source = found->source,
+                                            .source = found->place.source,
                                             .flags = found->flags},
                                            std::move(answer));
               });
