@@ -162,7 +162,8 @@ class FakeEngine final : public deliver::Engine,
   void Try(std::string name, deliver::TrialEvent event, Done<std::string> done) override {
     Answer("Try " + name + " " + event.payload, std::move(done));
   }
-  void RotateSecret(std::string name, std::string request, Done<std::string> done) override {
+  void RotateSecret(std::string name, std::string request, Done<std::string> done,
+                    std::string) override {
     Answer("RotateSecret " + name + " " + request, std::move(done));
   }
   Result<std::string> Get(std::string_view name) const override {

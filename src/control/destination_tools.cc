@@ -32,7 +32,8 @@ void Rotate(const ControlWorld& world, const Request& request, const PathParams&
   }
   world.engine->secret_rotation().RotateSecret(
       params.at("name"), std::string(request.body),
-      BackToLoop<std::string>(*world.loop, Answer(std::move(responder))));
+      BackToLoop<std::string>(*world.loop, Answer(std::move(responder))),
+      world.access->NameOf(request));
 }
 
 // What to send: the event itself, byte for byte, or the id of one that was kept. Neither: a sample.
@@ -133,6 +134,7 @@ void AddDestinationToolHandlers(const ControlWorld& world, EventFinder& finder,
        .scope = http::Scope::kWrite,
        .body_bytes_max = config::kOptionsBytesMax,
        .summary = "Signs with a new secret, and for a while with the old one too.",
+       .statuses = {200, 409},
        .handle = [&world](const Request& request, const PathParams& params, Responder responder) {
          Rotate(world, request, params, std::move(responder));
        }});

@@ -81,7 +81,8 @@ class EngineImpl final : public Engine, public SecretRotation {
 
   SecretRotation& secret_rotation() override { return *this; }
   Trials& trials() override;
-  void RotateSecret(std::string name, std::string request, Done<std::string> done) override;
+  void RotateSecret(std::string name, std::string request, Done<std::string> done,
+                    std::string who) override;
 
   Result<std::string> Get(std::string_view name) const override;
   Result<Page> List(std::string_view cursor, std::size_t limit) const override;
@@ -159,7 +160,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   void AddMetaGauges();
 
   // engine_rotate.cc: `made` is the new secret when it was not given.
-  Result<Spec> Rotated(const Spec& old, std::string_view request, std::string& made) const;
+  Result<Spec> Rotated(const Entry& entry, std::string_view request, std::string& made) const;
 
   // engine_view.cc
   EntryPtr Find(std::string_view name) const;

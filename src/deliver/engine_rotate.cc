@@ -55,10 +55,15 @@ Result<json> OldSecrets(const json& before, UnixMicros now_us, MonoNanos overlap
 
 }  // namespace
 
-Result<Spec> EngineImpl::Rotated(const Spec& old, std::string_view request,
+Result<Spec> EngineImpl::Rotated(const Entry& entry, std::string_view request,
                                  std::string& made) const {
   TRY_ASSIGN(const auto wanted,
              config::ParseOptions<RotationRequest>(request.empty() ? "{}" : request));
+  if (!entry.lost.empty()) {
+    return Fail(ErrorCode::kConflict, kSecret,
+                "the secrets were sealed under a key file that is gone: enter them again by PATCH");
+  }
+  const Spec& old = entry.spec;
   const json before = reader_.Write(old, false);
   if (!before.contains(kSecret) || !before.contains(kOld)) {
     return Fail(ErrorCode::kInvalid, "type",
@@ -76,7 +81,8 @@ Result<Spec> EngineImpl::Rotated(const Spec& old, std::string_view request,
   return reader_.Patch(old, json{{kSecret, secret}, {kOld, olds}}.dump());
 }
 
-void EngineImpl::RotateSecret(std::string name, std::string request, Done<std::string> done) {
+void EngineImpl::RotateSecret(std::string name, std::string request, Done<std::string> done,
+                              std::string who) {
   auto made = std::make_shared<std::string>();
   auto answer = [made, done = std::move(done)](Result<Replaced> result) mutable {
     if (!result) return done(std::unexpected(std::move(result).error()));
@@ -84,7 +90,7 @@ void EngineImpl::RotateSecret(std::string name, std::string request, Done<std::s
     if (!made->empty()) shown[kSecret] = *made;
     done(shown.dump());
   };
-  Enqueue([this, name = std::move(name), request = std::move(request), made,
+  Enqueue([this, name = std::move(name), request = std::move(request), made, who = std::move(who),
            answer = std::move(answer)](const Status& go, Finish finish) mutable {
     if (!go) {
       answer(std::unexpected(go.error()));
@@ -93,10 +99,10 @@ void EngineImpl::RotateSecret(std::string name, std::string request, Done<std::s
     }
     ChangeNow(
         name,
-        [this, request = std::move(request), made](const Spec& old) {
-          return Rotated(old, request, *made);
+        [this, request = std::move(request), made](const Entry& entry) {
+          return Rotated(entry, request, *made);
         },
-        std::move(answer), std::move(finish));
+        std::move(who), std::move(answer), std::move(finish));
   });
 }
 

@@ -24,10 +24,12 @@ class SecretRotation {
   // `request`: "" or {"signing_secret"?,"overlap"?} (default 24h, at most 30d; "0s": the old one
   // ends at once). Without a secret one is made, of the kind of the old one (whsec_ or whsk_).
   // Answers with the destination's JSON, in which a secret that was made here is shown, this once.
-  // Durable and in force before `done`. Errors as Engine::Patch(); besides: kInvalid when the type
-  // signs nothing or the secret is the one in force, kConflict past kOldSigningSecretsMax.
+  // `who`: for the history of the destination. Durable and in force before `done`. Errors as
+  // Engine::Patch(); besides: kInvalid when the type signs nothing or the secret is the one in
+  // force, kConflict past kOldSigningSecretsMax.
   virtual void RotateSecret(std::string name, std::string request,
-                            std::move_only_function<void(Result<std::string>)> done) = 0;
+                            std::move_only_function<void(Result<std::string>)> done,
+                            std::string who) = 0;
 };
 
 }  // namespace tributary::deliver
