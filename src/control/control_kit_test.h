@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "control/control.h"
+#include "deliver/dead_letters.h"
 #include "ingest/authenticate.h"
 #include "support/memory_log.h"
 #include "support/memory_store.h"
@@ -108,6 +109,30 @@ class SettableClock final : public os::Clock {
   MonoNanos Monotonic() const override { return now_us * 1000; }
 };
 
+class FakeDeadLetters final : public deliver::DeadLetters {
+ public:
+  Page page;
+  mutable deliver::DeadLetterQuery asked;
+  deliver::DeadSelection selected;
+  deliver::DeadMoving moving{.id = "rdv_1"};
+  void WhenStored(std::move_only_function<void()> then) override { then(); }
+  Result<Page> List(const deliver::DeadLetterQuery& query) const override {
+    asked = query;
+    return page;
+  }
+  Result<deliver::DeadLetter> Get(std::string_view) const override {
+    if (page.data.empty()) return Fail(ErrorCode::kNotFound, "id", "no such dead letter");
+    return page.data.front();
+  }
+  void Move(deliver::DeadAction, deliver::DeadSelection selection, MoveDone done) override {
+    selected = std::move(selection);
+    done(moving);
+  }
+  Result<deliver::DeadMoving> Moving(deliver::DeadAction, std::string_view) const override {
+    return moving;
+  }
+};
+
 class FakeEngine final : public deliver::Engine,
                          public deliver::SecretRotation,
                          public deliver::Trials {
@@ -116,9 +141,11 @@ class FakeEngine final : public deliver::Engine,
   std::map<std::string, std::string> destinations;  // name to JSON
   std::optional<Error> refuse;                      // what every change answers
   std::vector<deliver::PairTrace> pairs;
+  FakeDeadLetters letters;
 
   FakeReplays fake_replays;
 
+  deliver::DeadLetters& dead_letters() override { return letters; }
   void Start() override {}
   deliver::Replays& replays() override { return fake_replays; }
   FakeRevisions fake_revisions;

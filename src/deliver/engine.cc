@@ -52,6 +52,19 @@ EngineImpl::EngineImpl(EngineWorld world, EngineOptions options)
   AddMetaGauges();
   replay_table_ = std::make_unique<ReplayTable>(*this);
   trial_table_ = std::make_unique<TrialTable>(*this);
+  dead_letters_ = std::make_unique<DeadLetterService>(
+      DeadLetterWorld{.store = world_.store,
+                      .log = world_.log,
+                      .clock = world_.clock,
+                      .blocking = world_.blocking,
+                      .committer = &committer_,
+                      .lanes = [this] { return LaneRefs(); },
+                      .limits = {.age_us = options_.dead_letter_age_us,
+                                 .bytes_max = options_.dead_letter_bytes_max}});
+}
+
+DeadLetters& EngineImpl::dead_letters() {
+  return *dead_letters_;
 }
 
 EngineImpl::~EngineImpl() {
@@ -133,6 +146,7 @@ void EngineImpl::Start() {
   loops_.front()->loop.executor->Post([this, alive = std::weak_ptr(alive_)] {
     if (!alive.expired()) PruneLater();
   });
+  dead_letters_->moves().Start();
   const std::lock_guard lock(mutex_);
   started_ = true;
   for (const auto& [name, entry] : by_name_) {
@@ -163,6 +177,7 @@ void EngineImpl::Close(MonoNanos deadline, std::move_only_function<void()> done)
     for (const auto& [name, entry] : by_name_) lanes.emplace_back(entry->loop, entry->lane);
   }
   for (const auto& replay : replay_table_->lanes()) lanes.emplace_back(replay.loop, replay.lane);
+  dead_letters_->moves().Close();
   for (Change& change : refused) {
     change(Fail(ErrorCode::kUnavailable, "delivery is shutting down"), [] {});
   }
@@ -209,6 +224,8 @@ void EngineImpl::AddGauges(Entry& entry) {
   add("tributary_delivery_filtered_total", "Events its rule did not want.", &LaneStats::filtered);
   add("tributary_delivery_dead_lettered_total", "Events given up.", &LaneStats::dead_lettered);
   add("tributary_delivery_dropped_total", "Events lost by a named rule.", &LaneStats::dropped);
+  add("tributary_dead_letter_bytes", "Bytes of the events of its dead letters.",
+      &LaneStats::dead_letter_bytes);
   add("tributary_delivery_retrying", "Events that wait for another attempt.", &LaneStats::retrying);
   add("tributary_delivery_in_flight", "Attempts under way.", &LaneStats::in_flight);
   add("tributary_delivery_lag_records", "Records not looked at yet.", &LaneStats::lag);

@@ -95,6 +95,8 @@ struct EngineOptions {
   MonoNanos commit_interval_ns = 15 * kNanosPerMilli;  // gathers outcomes; with the sync ≤ 50 ms
   std::size_t waiting_rows_max = kWaitingRowsMax;
   std::size_t destinations_max = kDestinationsMax;
+  std::int64_t dead_letter_age_us = 30LL * 86'400 * kMicrosPerSecond;
+  std::uint64_t dead_letter_bytes_max = 1ULL << 30;  // of one destination
   // Destinations of the YAML, as JSON objects. They are made or brought up to date by Open(), and
   // cannot be changed through the API; one that is gone from the list is paused and becomes
   // deletable. kConflict when the API made one of that name.
@@ -116,6 +118,7 @@ struct LaneStats {
   std::uint64_t dropped = 0;
   std::uint64_t retrying = 0;  // rows that wait
   std::uint64_t in_flight = 0;
+  std::uint64_t dead_letter_bytes = 0;  // of their events
   std::uint64_t lag = 0;    // records committed to the log that the lane has not looked at
   double success_rate = 1;  // of the attempts of the last 10 minutes
   double p50_ms = 0;        // of one attempt
@@ -138,12 +141,14 @@ struct PairTrace {
   std::vector<Attempt> attempts;    // the newest at most kAttemptsKept
   std::uint32_t attempts_total = 0;
   std::optional<UnixMicros> next_attempt_at_us;
+  std::string rule;  // of a dropped pair: which one dropped it
 };
 inline constexpr std::size_t kAttemptsKept = 10;
 // `{"id","webhook_id","destination","state","rule_revision","attempts":[…],"next_attempt_at"}` of
-// DESIGN.md without message_id and source, which the caller knows.
+// DESIGN.md without message_id and source, which the caller knows; of a dropped pair also "rule".
 std::string PairTraceJson(const PairTrace& pair);
 
+class DeadLetters;
 class Declared;
 
 class Engine {
@@ -199,6 +204,7 @@ class Engine {
   virtual Declared& declared() = 0;
   virtual Revisions& revisions() = 0;
   virtual DryRuns& dry_runs() = 0;
+  virtual DeadLetters& dead_letters() = 0;
 
   // ---- What became of a record ----
   // In byte order of the names. kNotFound when the log has no such record (any more). The record

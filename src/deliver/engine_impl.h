@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "deliver/dead_letter_service.h"
 #include "deliver/engine.h"
 #include "deliver/engine_declared.h"
 #include "deliver/engine_revisions.h"
@@ -93,6 +94,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   void Trace(log::Partition partition, log::Offset offset,
              Done<std::vector<PairTrace>> done) override;
   Declared& declared() override { return declared_; }
+  DeadLetters& dead_letters() override;
 
  private:
   friend class TrialTable;                                            // engine_trial.h
@@ -165,6 +167,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   // engine_view.cc
   EntryPtr Find(std::string_view name) const;
   Spec SpecOf(const Entry& entry) const;  // takes the mutex
+  std::vector<LaneRef> LaneRefs() const;  // in order of their ids
   Result<EntryPtr> FindForChange(std::string_view name) const;
   std::string JsonOf(const Entry& entry) const;  // takes the mutex
   std::string JsonLocked(const Entry& entry) const;
@@ -191,6 +194,8 @@ class EngineImpl final : public Engine, public SecretRotation {
   EngineDeclared declared_{*this};
   std::size_t next_loop_ = 0;
   std::uint32_t next_id_ = 1;  // committer thread (or Load)
+
+  std::unique_ptr<DeadLetterService> dead_letters_;
 
   // Gone with the engine: a task that is left on a loop then does nothing.
   const std::shared_ptr<int> alive_ = std::make_shared<int>();

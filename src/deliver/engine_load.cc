@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/logging.h"
+#include "deliver/dead_letter_rows.h"
 #include "deliver/engine_impl.h"
 #include "deliver/engine_replay.h"
 
@@ -68,6 +69,7 @@ Status EngineImpl::Load() {
                 return LoadDestination(*id, value);
               }));
   TRY(LoadTombstones());
+  TRY(dead_letters_->moves().Load());
   for (const std::string& declared : options_.declared) TRY(ApplyDeclared(declared));
   TRY(PauseUnlisted());
   return replay_table_->Load();
@@ -182,15 +184,18 @@ Status EngineImpl::LoadRows(DestinationId id, LaneState& state, store::Batch& re
              .times = {.due = now + wait * 1000, .since = now - age * 1000}});
         return {};
       }));
-  return ScanAll(*world_.store, keys::DeadLettersOf(id),
-                 [&](std::string_view key, std::string_view) -> Status {
-                   const auto parsed = keys::ParseLaneKey(keys::Prefix::kDeadLetter, key);
-                   if (!parsed || parsed->at.partition >= state.ledger.cursors.size()) {
-                     return Fail(Broken("dead letter"));
-                   }
-                   state.ledger.dead.push_back(parsed->at);
-                   return {};
-                 });
+  TRY(ScanAll(*world_.store, keys::DeadLettersOf(id),
+              [&](std::string_view key, std::string_view) -> Status {
+                const auto parsed = keys::ParseLaneKey(keys::Prefix::kDeadLetter, key);
+                if (!parsed || parsed->at.partition >= state.ledger.cursors.size()) {
+                  return Fail(Broken("dead letter"));
+                }
+                state.ledger.dead.push_back(parsed->at);
+                return {};
+              }));
+  TRY_ASSIGN(state.ledger.dead_bytes,
+             LoadDeadAges(*world_.store, *world_.log, id, state.ledger.dead.size(), repairs));
+  return {};
 }
 
 // A deleted lane keeps its cursors and rules, which say what became of its pairs, as long as the

@@ -168,7 +168,8 @@ store::Batch ReplayTable::Forget(LaneId id) const {
   batch.Delete(Family::kOwned, keys::Lane(id));
   for (const std::string& prefix :
        {keys::CursorsOf(id), keys::RevisionsOf(id), keys::WaitingOf(id), keys::DeadLettersOf(id),
-        keys::KeptBodiesOf(id), keys::AttemptsOf(id)}) {
+        keys::DeadLetterAgesOf(id), keys::KeptBodiesOf(id), keys::AttemptsOf(id),
+        keys::DroppedOf(id)}) {
     batch.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
   }
   return batch;

@@ -2,6 +2,8 @@
 // committer thread.
 #include <algorithm>
 
+#include "deliver/dead_letter_service.h"
+#include "deliver/dropped_pairs.h"
 #include "deliver/engine_impl.h"
 
 namespace tributary::deliver {
@@ -111,17 +113,14 @@ Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) co
                   .attempts_total = known.attempts_total,
                   .next_attempt_at_us = known.next_attempt_at_us};
   if (known.state == PairState::kFiltered) return trace;
-  std::vector<StoredAttempt> attempts;
-  Status broken;
-  TRY(world_.store->ScanPrefix(Family::kOwned, keys::AttemptsAt(entry->id, at),
-                               [&](std::string_view, std::string_view value) {
-                                 auto attempt = DecodeAttempt(value);
-                                 if (!attempt) broken = std::unexpected(attempt.error());
-                                 if (!attempt) return store::Visit::kStop;
-                                 attempts.push_back(std::move(*attempt));
-                                 return store::Visit::kContinue;
-                               }));
-  TRY(broken);
+  if (known.state == PairState::kDelivered) {
+    TRY_ASSIGN(const auto rule, DroppedBy(*world_.store, entry->id, at));
+    if (rule) {
+      trace.state = PairState::kDropped;
+      trace.rule = DropRuleName(*rule);
+    }
+  }
+  TRY_ASSIGN(std::vector<StoredAttempt> attempts, ReadAttempts(*world_.store, entry->id, at));
   // What the lane remembers need not be in the store: a success at the first attempt never is, the
   // rest only after the next commit.
   for (const StoredAttempt& recent : known.recent) {
@@ -134,7 +133,7 @@ Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) co
     trace.attempts_total = std::max(trace.attempts_total, attempt.number);
     trace.attempts.push_back(std::move(attempt.attempt));
   }
-  if (attempts.empty() && known.state == PairState::kDelivered) trace.attempts_total = 1;
+  if (attempts.empty() && trace.state == PairState::kDelivered) trace.attempts_total = 1;
   return trace;
 }
 

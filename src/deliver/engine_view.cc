@@ -4,6 +4,7 @@
 
 #include "codec/standard_webhooks.h"
 #include "deliver/engine_impl.h"
+#include "deliver/engine_replay.h"
 
 namespace tributary::deliver {
 
@@ -37,6 +38,26 @@ EngineImpl::EntryPtr EngineImpl::Find(std::string_view name) const {
   const std::lock_guard lock(mutex_);
   const auto found = by_name_.find(name);
   return found == by_name_.end() ? nullptr : found->second;
+}
+
+std::vector<LaneRef> EngineImpl::LaneRefs() const {
+  std::vector<LaneRef> lanes;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [name, entry] : by_name_) {
+      lanes.push_back(
+          {.id = entry->id, .name = name, .lane = entry->lane, .loop = entry->loop->loop.executor});
+    }
+  }
+  // What a replay gave up is a dead letter of its destination too.
+  for (const ReplayTable::LaneRef& replay : replay_table_->lanes()) {
+    lanes.push_back({.id = replay.id,
+                     .name = replay.name,
+                     .lane = replay.lane,
+                     .loop = replay.loop->loop.executor});
+  }
+  std::ranges::sort(lanes, {}, &LaneRef::id);
+  return lanes;
 }
 
 Result<EngineImpl::EntryPtr> EngineImpl::FindForChange(std::string_view name) const {
@@ -128,14 +149,15 @@ std::string PairTraceJson(const PairTrace& pair) {
                         {"response", a.response},
                         {"revision", a.revision}});
   }
-  const json object{{"id", pair.delivery_id},
-                    {"webhook_id", pair.webhook_id},
-                    {"destination", pair.destination},
-                    {"state", PairStateName(pair.state)},
-                    {"rule_revision", pair.rule_revision},
-                    {"attempts", std::move(attempts)},
-                    {"attempts_total", pair.attempts_total},
-                    {"next_attempt_at", TimeOrNull(pair.next_attempt_at_us)}};
+  json object{{"id", pair.delivery_id},
+              {"webhook_id", pair.webhook_id},
+              {"destination", pair.destination},
+              {"state", PairStateName(pair.state)},
+              {"rule_revision", pair.rule_revision},
+              {"attempts", std::move(attempts)},
+              {"attempts_total", pair.attempts_total},
+              {"next_attempt_at", TimeOrNull(pair.next_attempt_at_us)}};
+  if (!pair.rule.empty()) object["rule"] = pair.rule;
   return Dump(object);
 }
 

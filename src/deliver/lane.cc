@@ -100,16 +100,16 @@ void Lane::SetStatus(StoredLane status, Persisted done) {
 void Lane::Retire(store::Batch changes, Persisted done) {
   stopped_ = true;
   std::vector<log::Offset> ends;
-  std::vector<std::uint64_t> unanswered(reading_.size());
+  std::vector<Position> unanswered;
   for (log::Partition p = 0; p < reading_.size(); ++p) {
     ends.push_back(std::max(world_.log->assigned(p), reading_[p].next));
   }
   for (const auto& [token, attempt] : in_flight_) {
-    if (!attempt.row) ++unanswered[attempt.at.partition];
+    if (!attempt.row) unanswered.push_back(attempt.at);
   }
   CancelInFlight();
   settings_.destination.reset();
-  ledger_->Retire(ends, unanswered);
+  ledger_->Retire(ends, unanswered, world_.clock->Now());
   const StoredLane gone{
       .status = LaneStatus::kDeleted, .at_us = world_.clock->Now(), .reason = name_};
   changes.Put(store::Family::kOwned, keys::Lane(id_), EncodeLane(gone));
@@ -191,6 +191,7 @@ LaneStats Lane::stats() const {
                   .dropped = counts.dropped,
                   .retrying = ledger_->waiting(),
                   .in_flight = in_flight_count_.load(std::memory_order_relaxed),
+                  .dead_letter_bytes = ledger_->dead_bytes(),
                   .success_rate = attempts.success_rate,
                   .p50_ms = attempts.p50_ms,
                   .p95_ms = attempts.p95_ms,

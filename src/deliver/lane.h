@@ -107,6 +107,22 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void SetStatus(StoredLane status, Persisted done);
   // Cancels what is in flight and ends the backlog as dropped. `changes` go into the same batch.
   void Retire(store::Batch changes, Persisted done);
+  // Those of `letters` that are dead letters wait again, their schedule beginning anew, or with
+  // `drop` are dropped by that rule; no more than there is room for. `changes` is asked what to
+  // write with them, given how many went. `done` on the loop, with that number, once durable.
+  struct DeadMove {
+    std::vector<DeadEntry> letters;
+    std::optional<DropRule> drop;
+  };
+  struct DeadMoved {
+    std::size_t count = 0;
+    bool full = false;  // the rest found no room among the waiting rows
+  };
+  // Calls `then` on the loop once what was settled before is durable, or never will be.
+  void WhenDurable(std::move_only_function<void()> then);
+  using Moved = std::move_only_function<void(const Result<DeadMoved>&)>;
+  void MoveDead(DeadMove move, std::move_only_function<store::Batch(std::size_t)> changes,
+                Moved done);
   // No new attempts; `done` when none is in flight or at `deadline`, after the last commit (which
   // is waited for at most kLastCommitMax longer: the verdicts may have stopped before us).
   void Drain(MonoNanos deadline, std::move_only_function<void()> done);
@@ -130,6 +146,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   LaneStats stats() const;
   BreakerView breaker() const;
   StoredLane status() const;
+  std::uint64_t dead_bytes() const { return ledger_->dead_bytes(); }
   std::string name() const override { return name_; }
   log::Offset synced_cursor(log::Partition partition) const override;
   void ReleaseBelow(log::Partition partition, log::Offset end) override;
@@ -145,6 +162,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     std::uint32_t revision = 0;
     std::shared_ptr<Destination> destination;  // lives until its attempt has ended
     std::string kept;  // while programs run: the record, as EncodeKept wrote it
+    DeadFacts facts;                           // of the event, should it die
   };
   struct Reading {
     log::Offset next = 0;       // not looked at yet
@@ -189,6 +207,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void Measure(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
   void ShowBreaker(const std::string& error);
   void ResetBreaker();
+  DeadFacts FactsAt(Position at) const;
+  std::uint32_t RedrivenAfter(const InFlight& attempt) const;
   void SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
   // When to try again; or the reason not to.
   std::expected<MonoNanos, std::string> NextAttempt(const InFlight& attempt, const Outcome& outcome,
@@ -207,6 +227,10 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void SendAsked(std::uint64_t token, const std::string* mapped);
   void FailUnsent(std::uint64_t token, std::string reason);
   void EndUnsent(std::uint64_t token);
+
+  // lane_dead.cc
+  DeadMoved RedriveAll(const std::vector<DeadEntry>& letters);
+  DeadMoved DropAll(const std::vector<DeadEntry>& letters, DropRule rule);
 
   // lane_release.cc
   void ReleaseStep(log::Partition partition);

@@ -25,6 +25,12 @@ void Lane::SendDue(MonoNanos now) {
   }
 }
 
+// Nothing is known of an event that only the copy beside its row has: reading that may block.
+DeadFacts Lane::FactsAt(Position at) const {
+  const auto found = world_.log->ReadOne(at.partition, at.offset);
+  return found ? FactsOf(found->record) : DeadFacts{};
+}
+
 // A row whose turn came too late: the lane was paused, or its breaker open, for too long.
 bool Lane::GivenUp(Position at, MonoNanos now) {
   const WaitingRows::Row& row = *ledger_->rows().Find(at);
@@ -35,7 +41,7 @@ bool Lane::GivenUp(Position at, MonoNanos now) {
                        .attempts = row.stored.attempts,
                        .reason = "retry.total is over: gave up after " +
                                  std::to_string(row.stored.attempts) + " attempts"},
-                      true);
+                      FactsAt(at), true);
   return true;
 }
 
@@ -72,7 +78,7 @@ void Lane::SendKept(std::uint64_t token, const Result<std::optional<std::string>
   in_flight_.erase(found);
   --rows_in_flight_;
   in_flight_count_ = in_flight_.size();
-  ledger_->DropRow(at);
+  ledger_->DropRow(at, world_.clock->Now());
   Pump();
 }
 
@@ -94,6 +100,7 @@ std::uint64_t Lane::BeginAttempt(Position at, const WaitingRows::Row* row, MonoN
 }
 
 void Lane::Send(std::uint64_t token, const log::RecordView& record) {
+  in_flight_.at(token).facts = FactsOf(record);
   if (!AskPrograms(token, record)) Dispatch(token, record, record.payload, false);
 }
 
@@ -174,13 +181,19 @@ void Lane::ResetBreaker() {
   ShowBreaker({});
 }
 
+// How many attempts do not count for the schedule, because the pair was redriven after them.
+std::uint32_t Lane::RedrivenAfter(const InFlight& attempt) const {
+  return attempt.row ? ledger_->rows().Find(attempt.at)->stored.redriven_after : 0;
+}
+
 std::expected<MonoNanos, std::string> Lane::NextAttempt(const InFlight& attempt,
                                                         const Outcome& outcome,
                                                         MonoNanos now) const {
   if (outcome.verdict != Verdict::kRetry) return std::unexpected(outcome.error);
   const std::string gave_up =
       "gave up after " + std::to_string(attempt.attempt) + " attempts: " + outcome.error;
-  const auto wait = schedule_.WaitAfter(attempt.attempt, outcome.retry_after_ns, *world_.random);
+  const auto wait = schedule_.WaitAfter(attempt.attempt - RedrivenAfter(attempt),
+                                        outcome.retry_after_ns, *world_.random);
   if (!wait) return std::unexpected(gave_up);
   if (settings_.total_ns != 0 && now + *wait - attempt.since_ns > settings_.total_ns) {
     return std::unexpected("retry.total leaves no time for another attempt; " + gave_up);
@@ -212,14 +225,15 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
     ledger_->SettleWaiting(at,
                            {.due_us = now_us + *wait / 1000,
                             .attempts = attempt.attempt,
-                            .since_us = now_us - (now - attempt.since_ns) / 1000},
+                            .since_us = now_us - (now - attempt.since_ns) / 1000,
+                            .redriven_after = RedrivenAfter(attempt)},
                            {.due = now + *wait, .since = attempt.since_ns});
     return;
   }
   const std::string& reason = wait.error();
   ledger_->SettleDead(at,
                       {.at_us = world_.clock->Now(), .attempts = attempt.attempt, .reason = reason},
-                      attempt.row);
+                      attempt.facts, attempt.row);
   // What a replay is told counts for its destination.
   Lane& live = replay_ ? *replay_->live : *this;
   if (outcome.verdict == Verdict::kDisable && live.status_.status == LaneStatus::kActive) {

@@ -120,7 +120,7 @@ void Lane::FailUnsent(std::uint64_t token, std::string reason) {
   ledger_->SettleDead(
       attempt.at,
       {.at_us = world_.clock->Now(), .attempts = attempt.attempt - 1, .reason = std::move(reason)},
-      attempt.row);
+      attempt.facts, attempt.row);
   EndUnsent(token);
 }
 

@@ -61,6 +61,7 @@ void Lane::ReleaseWindow(const Window& window, log::Offset end) {
   Reading& reading = reading_[p];
   end = std::min(end, End(p));
   Run run{.first = reading.next, .counts = {}};
+  std::vector<OffsetRange> dropped;
   for (const log::RecordView& record : window.From(reading.released)) {
     if (record.offset >= end) break;
     const Position at{p, record.offset};
@@ -73,10 +74,16 @@ void Lane::ReleaseWindow(const Window& window, log::Offset end) {
     const Matcher* matcher = rules_.At(p, at.offset).matcher;
     if (matcher != nullptr && MatchesNatively(*matcher, record)) {
       ++run.counts.dropped;
+      AddToRuns(dropped, at.offset, at.offset + 1);
+      if (dropped.size() == kRunsPerRowMax) {
+        ledger_->NoteDropped(p, DropRule::kRetention, world_.clock->Now(),
+                             std::exchange(dropped, {}));
+      }
     } else if (FormsPair(matcher, record.fields)) {
       ++run.counts.filtered;
     }
   }
+  ledger_->NoteDropped(p, DropRule::kRetention, world_.clock->Now(), dropped);
   const log::Offset passed = std::min(window.end(), end);
   if (passed <= reading.next) return;
   reading.dropped += run.counts.dropped;

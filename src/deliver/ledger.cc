@@ -31,6 +31,7 @@ Ledger::Ledger(LedgerWorld world, LaneId lane, LedgerState state)
     partitions_[at.partition].dead.Add(at.offset, at.offset + 1);
   }
   for (log::Partition p = 0; p < partitions_.size(); ++p) published_[p] = HeldFrom(p);
+  dead_bytes_ = state.dead_bytes;
   CountChanged();
 }
 
@@ -88,7 +89,7 @@ void Ledger::SettleWaiting(Position at, const StoredWaiting& waiting, WaitingRow
   MarkDirty();
 }
 
-void Ledger::SettleDead(Position at, const StoredDead& dead, bool row) {
+void Ledger::SettleDead(Position at, const StoredDead& dead, const DeadFacts& facts, bool row) {
   const bool kept = row && at.offset < partitions_[at.partition].releasing;
   if (kept) {
     // The kept body now belongs to the dead letter.
@@ -102,24 +103,86 @@ void Ledger::SettleDead(Position at, const StoredDead& dead, bool row) {
   partition.dead.Add(at.offset, at.offset + 1);
   ++partition.counts.dead_lettered;
   Put(keys::DeadLetter(lane_, at), EncodeDead(dead));
+  Put(keys::DeadLetterAge(lane_, dead.at_us, at),
+      EncodeDeadAge({.attempts = dead.attempts, .facts = facts}));
+  dead_bytes_ += facts.bytes;
   if (on_dead_) on_dead_(at, dead);
   MarkDirty();
 }
 
-void Ledger::DropRow(Position at) {
+void Ledger::DropRow(Position at, UnixMicros now_us) {
   Settle(at, true);
   ++partitions_[at.partition].counts.dropped;
-  MarkDirty();
+  NoteDropped(at.partition, DropRule::kRetention, now_us, {{at.offset, at.offset + 1}});
 }
 
-void Ledger::DropRows() {
+void Ledger::NoteDropped(log::Partition p, DropRule rule, UnixMicros now_us,
+                         const std::vector<OffsetRange>& runs) {
+  StoredDropped group{.rule = rule, .at_us = now_us, .runs = {}};
+  const auto put = [&] {
+    if (group.runs.empty()) return;
+    Put(keys::Dropped(lane_, {p, group.runs.front().first}), EncodeDropped(group));
+    group.runs.clear();
+  };
+  for (auto [first, end] : runs) {
+    while (first < end) {
+      const log::Offset block = first / kDroppedBlock;
+      const bool other = !group.runs.empty() && group.runs.front().first / kDroppedBlock != block;
+      if (other || group.runs.size() == kRunsPerRowMax) put();
+      const log::Offset until = std::min(end, (block + 1) * kDroppedBlock);
+      AddToRuns(group.runs, first, until);
+      first = until;
+    }
+  }
+  put();
+  if (!runs.empty()) MarkDirty();
+}
+
+// The rows of a dead letter go; its kept body and its attempts stay.
+bool Ledger::TakeDead(const DeadEntry& entry) {
+  if (!IsDead(entry.at)) return false;
+  PartitionState& partition = Touch(entry.at.partition);
+  partition.dead.Remove(entry.at.offset);
+  --partition.counts.dead_lettered;
+  dead_bytes_ -= entry.age.facts.bytes;
+  Delete(keys::DeadLetter(lane_, entry.at));
+  Delete(keys::DeadLetterAge(lane_, entry.died_at_us, entry.at));
+  MarkDirty();
+  return true;
+}
+
+bool Ledger::Redrive(const DeadEntry& entry, UnixMicros now_us, MonoNanos now) {
+  if (!TakeDead(entry)) return false;
+  const StoredWaiting waiting{.due_us = now_us,
+                              .attempts = entry.age.attempts,
+                              .since_us = now_us,
+                              .redriven_after = entry.age.attempts};
+  rows_.Put(entry.at, waiting, {.due = now, .since = now});
+  Put(keys::Waiting(lane_, entry.at), EncodeWaiting(waiting));
+  CountChanged();
+  return true;
+}
+
+bool Ledger::DropDead(const DeadEntry& entry) {
+  if (!TakeDead(entry)) return false;
+  PartitionState& partition = partitions_[entry.at.partition];
+  ++partition.counts.dropped;
+  if (entry.at.offset < partition.releasing) Delete(keys::KeptBody(lane_, entry.at));
+  CountChanged();
+  return true;
+}
+
+void Ledger::DropRows(UnixMicros now_us) {
   for (log::Partition p = 0; p < partitions_.size(); ++p) {
     PartitionState& partition = Touch(p);
-    for (auto at = rows_.LowestFrom({p, 0}); at; at = rows_.LowestFrom({p, *at + 1})) {
+    std::vector<OffsetRange> runs;
+    for (const Position at : rows_.In(p)) {
       ++partition.counts.dropped;
-      Delete(keys::Waiting(lane_, {p, *at}));
-      if (*at < partition.releasing) Delete(keys::KeptBody(lane_, {p, *at}));
+      Delete(keys::Waiting(lane_, at));
+      if (at.offset < partition.releasing) Delete(keys::KeptBody(lane_, at));
+      AddToRuns(runs, at.offset, at.offset + 1);
     }
+    NoteDropped(p, DropRule::kReplayCancelled, now_us, runs);
   }
   rows_ = {};
   MarkDirty();
@@ -145,21 +208,40 @@ void Ledger::SetReleased(log::Partition p, log::Offset end) {
   MarkDirty();
 }
 
-void Ledger::Retire(const std::vector<log::Offset>& ends,
-                    const std::vector<std::uint64_t>& unanswered) {
+void Ledger::Retire(const std::vector<log::Offset>& ends, const std::vector<Position>& unanswered,
+                    UnixMicros now_us) {
+  changes_ = {};  // rows that were about to be written go with the others
   for (log::Partition p = 0; p < partitions_.size(); ++p) {
+    std::vector<Position> lost = Unfinished(p);
+    std::ranges::copy_if(unanswered, std::back_inserter(lost),
+                         [p](Position at) { return at.partition == p; });
+    std::ranges::sort(lost);
     PartitionState& partition = Touch(p);
-    partition.counts.dropped += rows_.CountIn(p) + unanswered[p];
+    partition.counts.dropped += lost.size();
+    partition.counts.dead_lettered = 0;
     partition.released = ends[p];
     partition.dead = {};
+    std::vector<OffsetRange> runs;
+    for (const Position at : lost) AddToRuns(runs, at.offset, at.offset + 1);
+    NoteDropped(p, DropRule::kDestinationDeleted, now_us, runs);
   }
   rows_ = {};
-  changes_ = {};  // rows that were about to be written go with the others
-  for (const std::string& prefix : {keys::WaitingOf(lane_), keys::DeadLettersOf(lane_),
-                                    keys::KeptBodiesOf(lane_), keys::AttemptsOf(lane_)}) {
+  dead_bytes_ = 0;
+  for (const std::string& prefix :
+       {keys::WaitingOf(lane_), keys::DeadLettersOf(lane_), keys::DeadLetterAgesOf(lane_),
+        keys::KeptBodiesOf(lane_), keys::AttemptsOf(lane_)}) {
     changes_.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
   }
   MarkDirty();
+}
+
+// Positions of all rows: what waits, and dead letters.
+std::vector<Position> Ledger::Unfinished(log::Partition p) const {
+  std::vector<Position> out = rows_.In(p);
+  for (const auto& [first, end] : partitions_[p].dead.ranges()) {
+    for (log::Offset offset = first; offset < end; ++offset) out.push_back({p, offset});
+  }
+  return out;
 }
 
 void Ledger::MarkDirty() {

@@ -46,6 +46,14 @@ struct LedgerState {
   std::vector<StoredCursor> cursors;  // one per partition
   std::vector<Waiting> waiting;
   std::vector<Position> dead;
+  std::uint64_t dead_bytes = 0;  // of their events
+};
+
+// A dead letter as its index by age has it.
+struct DeadEntry {
+  Position at;
+  UnixMicros died_at_us = 0;
+  StoredDeadAge age;
 };
 
 class Ledger : public std::enable_shared_from_this<Ledger> {
@@ -66,8 +74,16 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   void SettleDelivered(Position at, bool row);
   void SettleFiltered(Position at, bool row);
   void SettleWaiting(Position at, const StoredWaiting& waiting, WaitingRows::Times times);
-  void SettleDead(Position at, const StoredDead& dead, bool row);
-  void DropRow(Position at);  // its event is gone: dropped by the rule `retention`
+  void SettleDead(Position at, const StoredDead& dead, const DeadFacts& facts, bool row);
+  // Its event is gone: dropped by the rule `retention`.
+  void DropRow(Position at, UnixMicros now_us);
+  // Which pairs a run that was settled as dropped consisted of, in order.
+  void NoteDropped(log::Partition partition, DropRule rule, UnixMicros now_us,
+                   const std::vector<OffsetRange>& runs);
+
+  // ---- Dead letters go on (dead_letters.h). False, and nothing done, when `entry` is none. ----
+  bool Redrive(const DeadEntry& entry, UnixMicros now_us, MonoNanos now);
+  bool DropDead(const DeadEntry& entry);  // the caller notes by which rule
   void AddAttempt(Position at, const StoredAttempt& attempt);
   // The event of a row is copied beside it, because the log is about to forget it.
   void KeepBody(const log::RecordView& record);
@@ -75,9 +91,11 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   void BeginRelease(log::Partition partition, log::Offset end);
   void SetReleased(log::Partition partition, log::Offset end);
   // Waiting rows go, counted as dropped (a replay is cancelled).
-  void DropRows();
-  // The lane ends: rows go, waiting ones are counted as dropped; `ends` is where it ended.
-  void Retire(const std::vector<log::Offset>& ends, const std::vector<std::uint64_t>& unanswered);
+  void DropRows(UnixMicros now_us);
+  // The lane ends: what waits, is a dead letter or is among `unanswered` is counted as dropped;
+  // `ends` is where it ended.
+  void Retire(const std::vector<log::Offset>& ends, const std::vector<Position>& unanswered,
+              UnixMicros now_us);
 
   // Adds `changes` to the next commit, makes that soon, and calls `done` on the loop after it.
   void Commit(store::Batch changes, Persisted done);
@@ -100,6 +118,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   Counts counts() const;
   log::Offset synced_cursor(log::Partition partition) const { return published_[partition].load(); }
   std::uint64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
+  std::uint64_t dead_bytes() const { return dead_bytes_.load(std::memory_order_relaxed); }
 
  private:
   struct PartitionState {
@@ -116,6 +135,8 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   void Settle(Position at, bool row);
   void Put(std::string key, std::string value);
   void Delete(std::string key) { changes_.Delete(store::Family::kOwned, std::move(key)); }
+  bool TakeDead(const DeadEntry& entry);
+  std::vector<Position> Unfinished(log::Partition partition) const;
   void MarkDirty();
   void Submit();
   void OnWritten(const Status& status, std::vector<Persisted> dones);
@@ -141,6 +162,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
 
   std::vector<std::atomic<log::Offset>> published_;
   std::atomic<std::uint64_t> delivered_{0}, filtered_{0}, dead_{0}, dropped_{0}, waiting_{0};
+  std::atomic<std::uint64_t> dead_bytes_{0};
 };
 
 }  // namespace tributary::deliver

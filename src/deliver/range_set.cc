@@ -35,6 +35,15 @@ void RangeSet::RemoveBelow(log::Offset end) {
   }
 }
 
+void RangeSet::Remove(log::Offset offset) {
+  auto it = ranges_.upper_bound(offset);
+  if (it == ranges_.begin() || (--it)->second <= offset) return;
+  const log::Offset end = it->second;
+  it->second = offset;
+  if (it->first == offset) ranges_.erase(it);
+  if (offset + 1 < end) ranges_.emplace(offset + 1, end);
+}
+
 bool RangeSet::Contains(log::Offset offset) const {
   auto it = ranges_.upper_bound(offset);
   return it != ranges_.begin() && std::prev(it)->second > offset;

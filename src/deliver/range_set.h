@@ -13,6 +13,7 @@ class RangeSet {
  public:
   void Add(log::Offset first, log::Offset end);  // an empty range is fine
   void RemoveBelow(log::Offset end);
+  void Remove(log::Offset offset);
   bool Contains(log::Offset offset) const;
   // The lowest member at or after `from`.
   std::optional<log::Offset> FirstFrom(log::Offset from) const;

@@ -33,6 +33,11 @@ TEST(RangeSet, AgreesWithASetOfNumbers) {
       const log::Offset end = first + random() % 6;
       ranges.Add(first, end);
       for (log::Offset o = first; o < end; ++o) model.insert(o);
+      if (random() % 4 == 0) {
+        const log::Offset one = random() % 70;
+        ranges.Remove(one);
+        model.erase(one);
+      }
       if (random() % 8 == 0) {
         const log::Offset below = random() % 64;
         ranges.RemoveBelow(below);

@@ -48,7 +48,7 @@ void Lane::CancelReplay(store::Batch changes, Persisted done) {
   // Its requests go with it; perhaps it is in the middle of a call.
   world_.loop->Post([old = std::move(settings_.destination)] {});
   settings_.destination = nullptr;
-  ledger_->DropRows();
+  ledger_->DropRows(world_.clock->Now());
   ledger_->Commit(std::move(changes), std::move(done));
   Pump();
 }

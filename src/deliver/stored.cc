@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kVersion = 1;
 constexpr char kWaitingVersion = 2;
+constexpr char kRedrivenVersion = 3;  // of a waiting row
 
 class Writer {
  public:
@@ -79,6 +80,27 @@ class Reader {
   bool ok_ = true;
 };
 
+constexpr std::string_view kIdPrefix = "dlv_";
+constexpr std::uint64_t kIdRounds = 4;
+
+// Any function will do in a Feistel network; the round keeps two equal halves from meeting.
+std::uint64_t IdRound(std::uint64_t half, std::uint64_t round) {
+  char bytes[sizeof half];
+  StoreLe(bytes, half);
+  return Hash64({bytes, sizeof bytes}, round);
+}
+
+// Lower-case digits only: an id has one spelling.
+std::optional<std::uint64_t> ParseHex(std::string_view digits) {
+  std::uint64_t value = 0;
+  for (const char c : digits) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit && (c < 'a' || c > 'f')) return std::nullopt;
+    value = value << 4 | static_cast<std::uint64_t>(digit ? c - '0' : c - 'a' + 10);
+  }
+  return digits.size() == 16 ? std::optional(value) : std::nullopt;
+}
+
 template <class T>
 Result<T> Whole(const Reader& reader, T value, const char* what) {
   if (!reader.whole()) {
@@ -112,19 +134,18 @@ Result<StoredCursor> DecodeCursor(std::string_view bytes) {
 }
 
 std::string EncodeWaiting(const StoredWaiting& v) {
-  return Writer(kWaitingVersion)
-      .Number(v.due_us)
-      .Number(v.attempts)
-      .Number(v.since_us)
-      .Number(v.key)
-      .Take();
+  Writer writer(v.redriven_after == 0 ? kWaitingVersion : kRedrivenVersion);
+  writer.Number(v.due_us).Number(v.attempts).Number(v.since_us).Number(v.key);
+  if (v.redriven_after != 0) writer.Number(v.redriven_after);
+  return writer.Take();
 }
 
 Result<StoredWaiting> DecodeWaiting(std::string_view bytes) {
   StoredWaiting v;
-  Reader reader(bytes, kWaitingVersion);
+  Reader reader(bytes, kRedrivenVersion);
   reader.Number(v.due_us).Number(v.attempts);
-  if (reader.version() >= 2) reader.Number(v.since_us).Number(v.key);
+  if (reader.version() >= kWaitingVersion) reader.Number(v.since_us).Number(v.key);
+  if (reader.version() == kRedrivenVersion) reader.Number(v.redriven_after);
   return Whole(reader, v, "waiting row");
 }
 
@@ -137,6 +158,100 @@ Result<StoredDead> DecodeDead(std::string_view bytes) {
   Reader reader(bytes);
   reader.Number(v.at_us).Number(v.attempts).Text(v.reason);
   return Whole(reader, std::move(v), "dead letter");
+}
+
+DeadFacts FactsOf(const log::RecordView& record) {
+  const log::RecordFields& f = record.fields;
+  const std::size_t bytes = record.payload.size() + f.key.size() + f.name.size() +
+                            f.message_id.size() + f.correlation_id.size();
+  return {.bytes = static_cast<std::uint32_t>(bytes),
+          .source = f.source,
+          .message_hash = Hash64(f.message_id)};
+}
+
+std::string EncodeDeadAge(const StoredDeadAge& v) {
+  return Writer()
+      .Number(v.attempts)
+      .Number(v.facts.bytes)
+      .Number(v.facts.source)
+      .Number(v.facts.message_hash)
+      .Take();
+}
+
+Result<StoredDeadAge> DecodeDeadAge(std::string_view bytes) {
+  StoredDeadAge v;
+  Reader reader(bytes);
+  reader.Number(v.attempts).Number(v.facts.bytes).Number(v.facts.source);
+  reader.Number(v.facts.message_hash);
+  return Whole(reader, v, "age of a dead letter");
+}
+
+std::string_view DropRuleName(DropRule rule) {
+  switch (rule) {
+    case DropRule::kRetention:
+      return "retention";
+    case DropRule::kDestinationDeleted:
+      return "destination_deleted";
+    case DropRule::kDeleted:
+      return "deleted";
+    case DropRule::kDeadLetterAge:
+      return "dead_letter_age";
+    case DropRule::kDeadLetterSize:
+      return "dead_letter_size";
+    case DropRule::kReplayCancelled:
+      return "replay_cancelled";
+  }
+  return "unknown";
+}
+
+void AddToRuns(std::vector<OffsetRange>& runs, log::Offset first, log::Offset end) {
+  if (first >= end) return;
+  if (!runs.empty() && runs.back().second == first) {
+    runs.back().second = end;
+  } else {
+    runs.emplace_back(first, end);
+  }
+}
+
+std::uint64_t StoredDropped::count() const {
+  std::uint64_t sum = 0;
+  for (const auto& [first, end] : runs) sum += end - first;
+  return sum;
+}
+
+bool StoredDropped::Contains(log::Offset offset) const {
+  const auto past = std::ranges::upper_bound(runs, offset, {}, &OffsetRange::first);
+  return past != runs.begin() && std::prev(past)->second > offset;
+}
+
+std::string EncodeDropped(const StoredDropped& v) {
+  Writer writer;
+  writer.Number(static_cast<std::uint8_t>(v.rule)).Number(v.at_us);
+  writer.Number(static_cast<std::uint32_t>(v.runs.size()));
+  log::Offset from = v.runs.empty() ? 0 : v.runs.front().first;
+  for (const auto& [first, end] : v.runs) {
+    writer.Number(first - from).Number(end - first);
+    from = end;
+  }
+  return writer.Take();
+}
+
+Result<StoredDropped> DecodeDropped(log::Offset first, std::string_view bytes) {
+  StoredDropped v;
+  Reader reader(bytes);
+  std::uint8_t rule = 0;
+  std::uint32_t runs = 0;
+  reader.Number(rule).Number(v.at_us).Number(runs);
+  v.rule = static_cast<DropRule>(rule);
+  if (reader.left() == std::size_t{runs} * 16) v.runs.resize(runs);
+  for (OffsetRange& run : v.runs) {
+    std::uint64_t gap = 0;
+    std::uint64_t length = 0;
+    reader.Number(gap).Number(length);
+    run = {first + gap, first + gap + length};
+    first = run.second;
+  }
+  return Whole(reader, std::move(v), "group of dropped pairs");
 }
 
 std::string EncodeAttempt(const StoredAttempt& v) {
@@ -226,11 +341,27 @@ Result<StoredLane> DecodeLane(std::string_view bytes) {
 }
 
 std::string DeliveryId(LaneId lane, Position at) {
-  std::string bytes;
-  AppendLe(bytes, lane);
-  AppendLe(bytes, at.partition);
-  AppendLe(bytes, at.offset);
-  return "dlv_" + HashOf128(bytes).ToHex();
+  Hash128 id{.high = std::uint64_t{lane} << 32 | at.partition, .low = at.offset};
+  for (std::uint64_t round = 0; round < kIdRounds; round += 2) {
+    id.low ^= IdRound(id.high, round);
+    id.high ^= IdRound(id.low, round + 1);
+  }
+  return std::string(kIdPrefix) + id.ToHex();
+}
+
+std::optional<DeliveryPlace> ParseDeliveryId(std::string_view text) {
+  if (!text.starts_with(kIdPrefix)) return std::nullopt;
+  text.remove_prefix(kIdPrefix.size());
+  const auto high = ParseHex(text.substr(0, 16));
+  const auto low = text.size() == 32 ? ParseHex(text.substr(16)) : std::nullopt;
+  if (!high || !low) return std::nullopt;
+  Hash128 id{.high = *high, .low = *low};
+  for (std::uint64_t round = kIdRounds; round > 0; round -= 2) {
+    id.high ^= IdRound(id.low, round - 1);
+    id.low ^= IdRound(id.high, round - 2);
+  }
+  return DeliveryPlace{.lane = static_cast<LaneId>(id.high >> 32),
+                       .at = {static_cast<std::uint32_t>(id.high), id.low}};
 }
 
 std::string WebhookId(DestinationId destination, const log::RecordView& record) {

@@ -5,8 +5,12 @@
 //   Cursor   1, cursor u64, start u64, released u64, delivered u64, filtered u64, dead u64,
 //            dropped u64, n u32, n × (first u64, end u64)         settled ranges above the cursor
 //   Waiting  2, due_us i64, attempts u32, since_us i64, key u64
+//            3, the same, redriven_after u32                      only of what was redriven
 //            1, due_us i64, attempts u32                          read, no longer written
 //   Dead     1, at_us i64, attempts u32, reason text
+//   DeadAge  1, attempts u32, bytes u32, source u32, hash64 of the message id u64
+//   Dropped  1, rule u8, at_us i64, n u32, n × (gap u64, length u64); a gap counts from the end of
+//            the run before, the first one from the key's offset
 //   Attempt  1, at_us i64, number u32, status u16, duration_ms u32, revision u32, error text,
 //            response text
 //   Kept     1, received_us i64, event_us i64, source u32, kind u8, type u8, flags u8, key text,
@@ -17,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +63,8 @@ struct StoredWaiting {
   std::uint32_t attempts = 0;  // made so far
   UnixMicros since_us = 0;     // when the first one began; 0: not known
   std::uint64_t key = 0;       // `order: key`: hash of the key it holds; 0: none
+  std::uint32_t redriven_after =
+      0;  // attempts made before it was redriven: the schedule began anew
 };
 std::string EncodeWaiting(const StoredWaiting& value);
 Result<StoredWaiting> DecodeWaiting(std::string_view bytes);
@@ -69,6 +76,49 @@ struct StoredDead {
 };
 std::string EncodeDead(const StoredDead& value);
 Result<StoredDead> DecodeDead(std::string_view bytes);
+
+// What of a dead letter's event its index by age tells, so that lists and limits need not read it.
+// All 0 where it was not known when the pair died.
+struct DeadFacts {
+  std::uint32_t bytes = 0;  // of the event with its header, wherever it lies
+  log::SourceId source = 0;
+  std::uint64_t message_hash = 0;  // Hash64 of the message id
+};
+DeadFacts FactsOf(const log::RecordView& record);
+struct StoredDeadAge {
+  std::uint32_t attempts = 0;
+  DeadFacts facts;
+};
+std::string EncodeDeadAge(const StoredDeadAge& value);
+Result<StoredDeadAge> DecodeDeadAge(std::string_view bytes);
+
+// Why a pair was dropped. Numbers are on disk: never reuse one.
+enum class DropRule : std::uint8_t {
+  kRetention = 1,           // the log needed the room before the destination had passed it
+  kDestinationDeleted = 2,  // deleted while the pair was pending, retrying or a dead letter
+  kDeleted = 3,             // a dead letter that somebody deleted
+  kDeadLetterAge = 4,       // a dead letter older than `dead_letters.age`
+  kReplayCancelled = 6,     // a pair of a replay that was cancelled
+  kDeadLetterSize = 5,      // the oldest dead letters past `dead_letters.size`
+};
+std::string_view DropRuleName(DropRule rule);  // "retention", "destination_deleted", …
+
+using OffsetRange = std::pair<log::Offset, log::Offset>;  // first, one past the last
+// Appends to runs that are in order, without overlap.
+void AddToRuns(std::vector<OffsetRange>& runs, log::Offset first, log::Offset end);
+inline constexpr std::size_t kRunsPerRowMax = 4096;
+// No group crosses a multiple of this, so that the groups that may hold an offset are few and near.
+inline constexpr log::Offset kDroppedBlock = 65'536;
+struct StoredDropped {
+  DropRule rule = DropRule::kRetention;
+  UnixMicros at_us = 0;
+  // In order, not adjacent, at most kRunsPerRowMax; the first one begins at the key's offset.
+  std::vector<OffsetRange> runs;
+  std::uint64_t count() const;
+  bool Contains(log::Offset offset) const;
+};
+std::string EncodeDropped(const StoredDropped& value);
+Result<StoredDropped> DecodeDropped(log::Offset first, std::string_view bytes);
 
 struct StoredAttempt {
   std::uint32_t number = 0;  // counted from 1
@@ -91,8 +141,15 @@ struct StoredLane {
 std::string EncodeLane(const StoredLane& value);
 Result<StoredLane> DecodeLane(std::string_view bytes);
 
-// "dlv_" + hex of HashOf128(lane u32 LE, partition u32 LE, offset u64 LE).
+// "dlv_" + 32 hex digits: lane, partition and offset, scattered by a Feistel network, so that the
+// pair can be found from its id alone and no row per pair is needed for that.
 std::string DeliveryId(LaneId lane, Position at);
+struct DeliveryPlace {
+  LaneId lane = 0;
+  Position at;
+};
+// nullopt when it is none. That it was ever given out is for the caller to see.
+std::optional<DeliveryPlace> ParseDeliveryId(std::string_view id);
 
 // "msg_" + hex of HashOf128(destination u32 LE, source u32 LE, message id bytes). A record without
 // a message id counts as having "@PARTITION:OFFSET".

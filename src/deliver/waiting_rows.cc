@@ -35,10 +35,13 @@ std::optional<log::Offset> WaitingRows::LowestFrom(Position from) const {
   return row->first.offset;
 }
 
-std::uint64_t WaitingRows::CountIn(log::Partition partition) const {
-  const auto first = rows_.lower_bound(Position{partition, 0});
-  const auto end = rows_.lower_bound(Position{partition + 1, 0});
-  return static_cast<std::uint64_t>(std::distance(first, end));
+std::vector<Position> WaitingRows::In(log::Partition partition) const {
+  std::vector<Position> out;
+  for (auto row = rows_.lower_bound(Position{partition, 0});
+       row != rows_.end() && row->first.partition == partition; ++row) {
+    out.push_back(row->first);
+  }
+  return out;
 }
 
 }  // namespace tributary::deliver

@@ -32,7 +32,7 @@ class WaitingRows {
   std::size_t size() const { return rows_.size(); }
   // The lowest offset at or after `from` that has a row.
   std::optional<log::Offset> LowestFrom(Position from) const;
-  std::uint64_t CountIn(log::Partition partition) const;
+  std::vector<Position> In(log::Partition partition) const;  // in order
 
  private:
   struct Due {

@@ -270,6 +270,24 @@ std::optional<LaneTimeKey> ParseLaneTimeKey(Prefix prefix, std::string_view key)
   return parser.done() ? std::optional(out) : std::nullopt;
 }
 
+std::string Dropped(std::uint32_t lane, Position first) {
+  return LaneAt(Prefix::kDropped, lane, first);
+}
+std::string DroppedOf(std::uint32_t lane) {
+  return OfLane(Prefix::kDropped, lane);
+}
+std::string DeadMove(std::uint64_t number) {
+  return Builder(Prefix::kDeadMove).U64(number).Take();
+}
+std::string AllDeadMoves() {
+  return Builder(Prefix::kDeadMove).Take();
+}
+std::optional<std::uint64_t> ParseDeadMove(std::string_view key) {
+  Parser parser(Prefix::kDeadMove, key);
+  const std::uint64_t number = parser.U64();
+  return parser.done() ? std::optional(number) : std::nullopt;
+}
+
 std::string KeptBody(std::uint32_t lane, Position at) {
   return LaneAt(Prefix::kKeptBody, lane, at);
 }

@@ -55,6 +55,8 @@ enum class Prefix : char {
                    // failed, or ended a pair that had failed before
   kReplay = 'Y',   // lane u32 → the replay whose lane it is (deliver/replay_record.h)
   kDeliveryBatch = 'G',  // lane u32, hash of members u64 → composition, stored before first sent
+  kDropped = 'Z',        // lane u32, partition u32, first offset u64 → pairs lost, and by which rule
+  kDeadMove = 'J',       // number u64 → a redrive or deletion of dead letters and how far it is
 
   // kDerived: written by the process runner only.
   kProcessor = 'P',        // processor u32, slot u8, rest → its state, owned by one slot
@@ -161,6 +163,13 @@ struct LaneTimeKey {
   Position at;
 };
 std::optional<LaneTimeKey> ParseLaneTimeKey(Prefix prefix, std::string_view key);
+
+// Pairs that were dropped, by the first offset of each group; a pair is in one group only.
+std::string Dropped(std::uint32_t lane, Position first);
+std::string DroppedOf(std::uint32_t lane);
+std::string DeadMove(std::uint64_t number);
+std::string AllDeadMoves();
+std::optional<std::uint64_t> ParseDeadMove(std::string_view key);
 
 std::string KeptBody(std::uint32_t lane, Position at);
 std::string KeptBodiesOf(std::uint32_t lane);

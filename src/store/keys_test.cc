@@ -44,6 +44,8 @@ TEST(Keys, WhatIsBuiltIsParsedBack) {
   EXPECT_EQ(follower->key_hash, 0xfeedULL);
   EXPECT_EQ(ParseAudit(Audit(77, 5))->sequence, 5u);
   EXPECT_EQ(ParseReplay(Replay(8)), 8u);
+  EXPECT_EQ(ParseLaneKey(Prefix::kDropped, Dropped(4, {1, 9}))->at, (Position{1, 9}));
+  EXPECT_EQ(ParseDeadMove(DeadMove(1ULL << 50)), 1ULL << 50);
 }
 
 TEST(Keys, AnotherPrefixOrLengthIsNotParsed) {

@@ -1,0 +1,21 @@
+// Pairs that a named rule dropped, as the store has them: groups of ranges per lane (stored.h).
+// May block. Any thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "deliver/stored.h"
+#include "store/store.h"
+
+namespace tributary::deliver {
+
+// The groups of a lane that have pairs in [first, end), by their first offset.
+Status ScanDropped(const store::Store& store, LaneId lane, log::Partition partition,
+                   log::Offset first, log::Offset end,
+                   const std::function<store::Visit(const StoredDropped&)>& visit);
+
+// By which rule the pair was dropped; nullopt when it was not.
+Result<std::optional<DropRule>> DroppedBy(const store::Store& store, LaneId lane, Position at);
+
+}  // namespace tributary::deliver
