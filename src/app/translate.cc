@@ -81,6 +81,8 @@ deliver::EngineOptions EngineOptionsOf(const config::Settings& settings,
                                                      : settings.delivery.file_root;
   o.user_agent = "Tributary/" + version;
   o.waiting_rows_max = settings.delivery.waiting_max;
+  o.dead_letter_age_us = settings.dead_letters.age_ns / 1000;
+  o.dead_letter_bytes_max = settings.dead_letters.size_bytes;
   for (const config::JsonText& d : settings.destinations) o.declared.push_back(d.text);
   return o;
 }

@@ -248,6 +248,15 @@ void ProgramSettings::Describe(OptionList<ProgramSettings>& o) {
              {.min = 0, .max = 64});
 }
 
+void DeadLetterSettings::Describe(OptionList<DeadLetterSettings>& o) {
+  o.Duration("age", &DeadLetterSettings::age_ns,
+             "How long a delivery that was given up is kept, with its event, to be sent again.",
+             {.min = kNanosPerSecond});
+  o.Bytes("size", &DeadLetterSettings::size_bytes,
+          "Most bytes of the events of one destination's dead letters; past it the oldest go.",
+          {.min = 1 * kKiB});
+}
+
 void EgressSettings::Describe(OptionList<EgressSettings>& o) {
   o.Optional("allow", &EgressSettings::allow,
              "Networks (`127.0.0.1/32`) and host names that deliveries may reach although they are "
@@ -323,6 +332,7 @@ void Settings::Describe(OptionList<Settings>& o) {
   o.Object("dedupe", &Settings::dedupe, "Dropping of repeated events.");
   o.Object("delivery", &Settings::delivery, "Deliveries to destinations.");
   o.Object("programs", &Settings::programs, "Filters and mappings, which are jq programs.");
+  o.Object("dead_letters", &Settings::dead_letters, "Deliveries that were given up.");
   o.Object("egress", &Settings::egress, "Which addresses deliveries may reach.");
   o.Object("limits", &Settings::limits, "What a client may ask of the HTTP server.");
   o.ObjectList("access_keys", &Settings::access_keys,

@@ -96,6 +96,12 @@ struct ProgramSettings {
   static void Describe(OptionList<ProgramSettings>& o);
 };
 
+struct DeadLetterSettings {
+  MonoNanos age_ns = 30 * 86'400 * kNanosPerSecond;
+  std::uint64_t size_bytes = 1ULL << 30;
+  static void Describe(OptionList<DeadLetterSettings>& o);
+};
+
 struct EgressSettings {
   std::vector<std::string> allow;
   bool https_only = false;
@@ -144,6 +150,7 @@ struct Settings {
   DedupeSettings dedupe;
   DeliverySettings delivery;
   ProgramSettings programs;
+  DeadLetterSettings dead_letters;
   EgressSettings egress;
   LimitSettings limits;
   std::vector<AccessKeySettings> access_keys;
