@@ -73,6 +73,13 @@ const std::map<std::string, Scope> kTable = {
     {"POST /api/v1/replays/{id}/pause", Scope::kWrite},
     {"POST /api/v1/replays/{id}/resume", Scope::kWrite},
     {"POST /api/v1/replays/{id}/cancel", Scope::kWrite},
+    {"GET /api/v1/dead-letters", Scope::kRead},
+    {"GET /api/v1/dead-letters/{id}", Scope::kRead},
+    {"DELETE /api/v1/dead-letters/{id}", Scope::kWrite},
+    {"POST /api/v1/dead-letters/redrive", Scope::kWrite},
+    {"POST /api/v1/dead-letters/delete", Scope::kWrite},
+    {"GET /api/v1/dead-letters/redrives/{id}", Scope::kRead},
+    {"GET /api/v1/dead-letters/deletions/{id}", Scope::kRead},
     {"POST /destinations", Scope::kWrite},
     {"GET /responses/{messageId}", Scope::kRead},
 };

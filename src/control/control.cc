@@ -47,6 +47,7 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddEventHandlers(parts_->world, parts_->finder, router);
   AddBackupHandlers(parts_->world, parts_->blocking, router);
   AddReloadHandlers(parts_->world, router);
+  AddDeadLetterHandlers(parts_->world, parts_->blocking, parts_->names, router);
   AddDryRunHandler(parts_->world, parts_->finder, router);
 }
 

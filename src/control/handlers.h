@@ -74,6 +74,9 @@ class EventFinder {
 
 void AddEventListHandler(const ControlWorld& world, Blocking& blocking, const SourceNames& names,
                          http::Router& router);
+void AddDeadLetterHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names,
+                           http::Router& router);
+
 void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router);
 void AddDestinationToolHandlers(const ControlWorld& world, EventFinder& finder,
                                 http::Router& router);
