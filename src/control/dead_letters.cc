@@ -179,7 +179,7 @@ class Handlers {
 
   // On the worker.
   Result<std::string> ListText(DeadLetterQuery& query, const std::optional<std::string>& source) {
-    TRY_ASSIGN(query.source, SourceOfName(names_, source));
+    TRY_ASSIGN(query.sources, SourcesOfName(names_, source));
     TRY_ASSIGN(const auto page, letters_.List(query));
     std::vector<std::string> entries;
     for (const DeadLetter& letter : page.data) entries.push_back(LetterText(names_, letter, false));

@@ -30,11 +30,11 @@ Result<std::optional<UnixMicros>> TimeParameter(std::string_view query, std::str
               std::string(name) + " must be a time such as 2026-01-31T12:00:00Z");
 }
 
-Result<std::optional<log::SourceId>> SourceOfName(const SourceNames& names,
-                                                  const std::optional<std::string>& name) {
-  if (!name) return std::nullopt;
-  const auto id = names.IdOf(*name);
-  if (id) return id;
+Result<std::vector<log::SourceId>> SourcesOfName(const SourceNames& names,
+                                                 const std::optional<std::string>& name) {
+  if (!name) return std::vector<log::SourceId>{};
+  std::vector<log::SourceId> ids = names.IdsOf(*name);
+  if (!ids.empty()) return ids;
   return Fail(ErrorCode::kInvalid, "source", "source names no source that there is");
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "base/time.h"
@@ -20,8 +21,8 @@ std::string DeliveryText(SourceNames& names, const deliver::PairTrace& pair, log
 // Parameters of a query that CheckQuery let through; nullopt when absent, kInvalid names them.
 std::optional<std::string> TextParameter(std::string_view query, std::string_view name);
 Result<std::optional<UnixMicros>> TimeParameter(std::string_view query, std::string_view name);
-// The number of the source of that name. For a worker.
-Result<std::optional<log::SourceId>> SourceOfName(const SourceNames& names,
-                                                  const std::optional<std::string>& name);
+// The numbers that sources of that name have or had; empty without a name.
+Result<std::vector<log::SourceId>> SourcesOfName(const SourceNames& names,
+                                                 const std::optional<std::string>& name);
 
 }  // namespace tributary::control

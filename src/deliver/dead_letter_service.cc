@@ -40,10 +40,14 @@ Result<Mark> MarkOf(std::string_view cursor) {
   return mark;
 }
 
+bool IsOfSource(const DeadLetterQuery& query, log::SourceId source) {
+  return query.sources.empty() || std::ranges::find(query.sources, source) != query.sources.end();
+}
+
 // What the index does not know is decided once the letter is read.
 bool Wanted(const DeadLetterQuery& query, const DeadFacts& facts) {
   if (facts.bytes == 0) return true;
-  if (query.source && *query.source != facts.source) return false;
+  if (!IsOfSource(query, facts.source)) return false;
   return !query.message_id || Hash64(*query.message_id) == facts.message_hash;
 }
 
@@ -65,7 +69,7 @@ Result<std::optional<std::uint64_t>> DeadLetterService::Total(
     const DeadLetterQuery& query, const std::vector<LaneRef>& lanes) const {
   const DeadSelection& selection = query.selection;
   std::uint64_t total = 0;
-  if (!selection.since && !selection.until && !query.source && !query.message_id) {
+  if (!selection.since && !selection.until && query.sources.empty() && !query.message_id) {
     for (const LaneRef& lane : lanes) total += lane.lane->stats().dead_lettered;
     return total;
   }
@@ -143,7 +147,7 @@ Result<DeadLetters::Page> DeadLetterService::ReadPage(const DeadLetterQuery& que
   }
   for (const Candidate& c : chosen) {
     auto letter = Read(*c.lane, c.entry, false);
-    if (letter && ((query.source && *query.source != letter->source) ||
+    if (letter && (!IsOfSource(query, letter->source) ||
                    (query.message_id && *query.message_id != letter->message_id))) {
       continue;
     }

@@ -42,7 +42,7 @@ struct DeadSelection {
 
 struct DeadLetterQuery {
   DeadSelection selection;  // without ids
-  std::optional<log::SourceId> source;
+  std::vector<log::SourceId> sources;  // any of them; empty: of any source
   std::optional<std::string> message_id;
   std::string cursor;  // of the page before; empty: the newest
   std::size_t limit = 100;
