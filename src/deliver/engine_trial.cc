@@ -120,15 +120,19 @@ class TrialTable::Trial final : public Witness, public std::enable_shared_from_t
     if (response.failure == http::Failure::kNone) response_ = ResponseJson(response);
   }
 
-  void Run(std::shared_ptr<Destination> destination, bool batch, std::function<void()> ended) {
+  // `mapped`: what the mapping made of the event; nullopt: there is none.
+  void Run(std::shared_ptr<Destination> destination, std::optional<std::string> mapped, bool batch,
+           std::function<void()> ended) {
     destination_ = std::move(destination);
     began_ = loop_->Now();
     const log::RecordView record{
         .fields = {.source = event_.source, .flags = event_.flags, .message_id = event_.message_id},
         .payload = event_.payload};
-    const std::string body = batch ? "[" + event_.payload + "]" : event_.payload;
+    const std::string& one = mapped ? *mapped : event_.payload;
+    const std::string body = batch ? "[" + one + "]" : one;
     destination_->Deliver({.record = &record,
                            .body = body,
+                           .mapped = mapped.has_value(),
                            .batch = batch,
                            .webhook_id = webhook_id_,
                            .now_us = clock_->Now()},
@@ -138,10 +142,17 @@ class TrialTable::Trial final : public Witness, public std::enable_shared_from_t
                           });
   }
 
+  // Nothing was sent.
+  void Fail(const std::string& why) {
+    began_ = loop_->Now();
+    done_(Answer(Outcome::Reject(why)));
+  }
+
   os::Executor* loop() const { return loop_; }
+  const std::string& payload() const { return event_.payload; }
   void Refuse() {
-    done_(Fail(ErrorCode::kUnavailable,
-               std::to_string(kTrialsMax) + " tests are under way already, the most"));
+    done_(tributary::Fail(ErrorCode::kUnavailable,
+                          std::to_string(kTrialsMax) + " tests are under way already, the most"));
   }
 
  private:
@@ -206,11 +217,27 @@ void TrialTable::Try(std::string name, TrialEvent event, Trial::Done done) {
               state = entry->loop] {
     if (alive.expired()) return;
     auto settings = engine_.SettingsOf(spec, revision, state, trial.get());
-    trial->Run(std::move(settings->destination), spec.lane.batch.size > 1,
-               [this, weak = std::weak_ptr(trial)] {
-                 if (const auto ended = weak.lock()) End(ended);
-               });
+    Map(trial, std::move(*settings), spec.lane.batch.size > 1);
   });
+}
+
+// A mapping that fails is the answer, as it would be the dead letter's reason.
+void TrialTable::Map(const std::shared_ptr<Trial>& trial, LaneSettings settings, bool batch) {
+  const auto run = [this, trial, batch,
+                    destination = settings.destination](std::optional<std::string> mapped) {
+    trial->Run(destination, std::move(mapped), batch, [this, weak = std::weak_ptr(trial)] {
+      if (const auto ended = weak.lock()) End(ended);
+    });
+  };
+  if (settings.mapping == nullptr) return run(std::nullopt);
+  engine_.world_.programs->Run(
+      settings.mapping, trial->payload(), *trial->loop(),
+      [this, trial, run, alive = std::weak_ptr(engine_.alive_)](Result<std::string> mapped) {
+        if (alive.expired()) return;
+        if (mapped) return run(std::move(*mapped));
+        trial->Fail("mapping: " + mapped.error().message());
+        End(trial);
+      });
 }
 
 // Not at once: its destination is in the middle of the call that led here.

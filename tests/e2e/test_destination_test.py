@@ -99,6 +99,17 @@ def test_no_connection_and_a_file_destination(tributary):
     assert json.loads((tributary.data_dir / "files" / "lines.ndjson").read_text()) == shown["event"]
 
 
+def test_the_mapping_is_applied_and_its_failure_is_the_answer(tributary, receiver):
+    tributary.destination("hook", url=receiver.url, mapping="{name: .event, n: (.n + 1)}")
+    shown = trial(tributary, {"event": {"event": "E", "n": 1}}).json()
+    assert json.loads(receiver.all()[0]["body"]) == {"name": "E", "n": 2}
+    assert json.loads(shown["request"]["body"]) == {"name": "E", "n": 2}
+    assert shown["event"] == {"event": "E", "n": 1}
+    shown = trial(tributary, {"event": {"event": "E", "n": []}}).json()
+    assert shown["verdict"] == "rejected" and shown["error"].startswith("mapping: "), shown
+    assert shown["request"] is None and len(receiver.all()) == 1
+
+
 def test_authorization_is_not_shown(tributary, receiver):
     tributary.destination("hook", url=receiver.url, auth={"type": "bearer", "token": "t0ps3cret"})
     answer = trial(tributary)
