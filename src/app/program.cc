@@ -84,6 +84,11 @@ Status Program::OpenStages() {
   matchers_ = destinations::MakeRouteMatchers(
       [sources = sources_.get()](std::string_view name) { return sources->IdOf(name); },
       programs_.get());
+  TRY_ASSIGN(attempts_, deliver::DeliveryLog::Open({.fs = &os::PosixFileSystem(),
+                                                    .clock = &os::SystemClock(),
+                                                    .executor = &attempt_loop_,
+                                                    .metrics = &metrics_},
+                                                   DeliveryLogOptionsOf(settings_)));
   TRY_ASSIGN(engine_, deliver::Engine::Open(
                           {.log = log_.get(),
                            .verdicts = dedupe_.get(),
@@ -97,7 +102,9 @@ Status Program::OpenStages() {
                            .programs = programs_.get(),
                            .sealer = sealer_.get(),
                            .loops = {{.executor = &deliver_loop_, .client = client_.get()}},
-                           .blocking = &file_loop_},
+                           .blocking = &file_loop_,
+                           .reads = &read_loop_,
+                           .attempts = attempts_.get()},
                           EngineOptionsOf(settings_, version)));
   return {};
 }
@@ -209,6 +216,7 @@ void Program::Start() {
   file_worker_ = std::make_unique<Worker>("files", [this] { file_loop_.Run(); });
   read_worker_ = std::make_unique<Worker>("reads", [this] { read_loop_.Run(); });
   backup_worker_ = std::make_unique<Worker>("backups", [this] { backups_->Run(); });
+  attempt_worker_ = std::make_unique<Worker>("attempts", [this] { attempt_loop_.Run(); });
   deliver_worker_ = std::make_unique<Worker>("deliver", [this] { deliver_loop_.Run(); });
   engine_->Start();
   accepting_ = true;
@@ -291,9 +299,13 @@ void Program::Stop() {
   deliver_loop_.Stop();
   file_loop_.Stop();
   read_loop_.Stop();
+  attempt_loop_.Stop();
   deliver_worker_->Join();
   file_worker_->Join();
   read_worker_->Join();
+  attempt_worker_->Join();
+  const Status closed = attempts_->Close();
+  if (!closed) LogWarn("delivery_log_not_closed", {{"error", closed.error().ToString()}});
   dedupe_->Close();
   dedupe_worker_->Join();
   maintenance_pause_.Stop();

@@ -13,6 +13,7 @@
 //   reads       store and index reads for the API        may block
 //   backups     backups of this directory                may block
 //   programs    speak to the processes that run filters and mappings; from the first program on
+//   attempts    writes and merges the delivery log       may block
 #pragma once
 
 #include <atomic>
@@ -28,6 +29,7 @@
 #include "app/worker.h"
 #include "config/settings.h"
 #include "dedupe/dedupe.h"
+#include "deliver/delivery_log.h"
 #include "deliver/engine.h"
 #include "destinations/jq_programs.h"
 #include "log/open.h"
@@ -86,10 +88,12 @@ class Program {
   os::AsioLoop deliver_loop_;
   os::AsioLoop file_loop_;
   os::AsioLoop read_loop_;
+  os::AsioLoop attempt_loop_;
   std::unique_ptr<http::EgressGuard> egress_;
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<destinations::JqPrograms> programs_;
   std::unique_ptr<deliver::MatcherFactory> matchers_;
+  std::unique_ptr<deliver::DeliveryLog> attempts_;
   std::unique_ptr<deliver::Engine> engine_;
   std::unique_ptr<BackupRunner> backups_;
   std::unique_ptr<control::Access> access_;
@@ -101,7 +105,7 @@ class Program {
   Pause maintenance_pause_;
   std::vector<std::unique_ptr<Worker>> door_workers_;
   std::unique_ptr<Worker> log_worker_, maintain_worker_, dedupe_worker_, deliver_worker_,
-      outcome_worker_, file_worker_, read_worker_, backup_worker_;
+      outcome_worker_, file_worker_, read_worker_, backup_worker_, attempt_worker_;
 };
 
 }  // namespace tributary::app

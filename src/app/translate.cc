@@ -74,6 +74,12 @@ http::EgressOptions EgressOptionsOf(const config::Settings& settings) {
   return {.allow = settings.egress.allow, .https_only = settings.egress.https_only};
 }
 
+deliver::DeliveryLogOptions DeliveryLogOptionsOf(const config::Settings& settings) {
+  return {.dir = settings.data_dir + "/delivery_log",
+          .size_bytes_max = settings.delivery_log.size_bytes,
+          .age_us = settings.delivery_log.age_ns / 1000};
+}
+
 deliver::EngineOptions EngineOptionsOf(const config::Settings& settings,
                                        const std::string& version) {
   deliver::EngineOptions o;

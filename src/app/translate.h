@@ -7,6 +7,7 @@
 #include "config/settings.h"
 #include "control/access.h"
 #include "dedupe/dedupe.h"
+#include "deliver/delivery_log.h"
 #include "deliver/engine.h"
 #include "destinations/jq_programs.h"
 #include "http/client.h"
@@ -21,6 +22,7 @@ dedupe::DedupeOptions DedupeOptionsOf(const config::Settings& settings);
 http::ServerLimits ServerLimitsOf(const config::Settings& settings);
 http::ClientOptions ClientOptionsOf(const config::Settings& settings, const std::string& version);
 http::EgressOptions EgressOptionsOf(const config::Settings& settings);
+deliver::DeliveryLogOptions DeliveryLogOptionsOf(const config::Settings& settings);
 deliver::EngineOptions EngineOptionsOf(const config::Settings& settings,
                                        const std::string& version);
 destinations::JqProgramsOptions ProgramOptionsOf(const config::Settings& settings);

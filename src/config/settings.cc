@@ -248,6 +248,13 @@ void ProgramSettings::Describe(OptionList<ProgramSettings>& o) {
              {.min = 0, .max = 64});
 }
 
+void DeliveryLogSettings::Describe(OptionList<DeliveryLogSettings>& o) {
+  o.Bytes("size", &DeliveryLogSettings::size_bytes,
+          "Largest delivery log; past it the oldest attempts go.", {.min = 1 * kMiB});
+  o.Duration("age", &DeliveryLogSettings::age_ns, "How long attempts are kept.",
+             {.min = kNanosPerSecond});
+}
+
 void DeadLetterSettings::Describe(OptionList<DeadLetterSettings>& o) {
   o.Duration("age", &DeadLetterSettings::age_ns,
              "How long a delivery that was given up is kept, with its event, to be sent again.",
@@ -332,6 +339,7 @@ void Settings::Describe(OptionList<Settings>& o) {
   o.Object("dedupe", &Settings::dedupe, "Dropping of repeated events.");
   o.Object("delivery", &Settings::delivery, "Deliveries to destinations.");
   o.Object("programs", &Settings::programs, "Filters and mappings, which are jq programs.");
+  o.Object("delivery_log", &Settings::delivery_log, "The record of every attempt.");
   o.Object("dead_letters", &Settings::dead_letters, "Deliveries that were given up.");
   o.Object("egress", &Settings::egress, "Which addresses deliveries may reach.");
   o.Object("limits", &Settings::limits, "What a client may ask of the HTTP server.");

@@ -96,6 +96,12 @@ struct ProgramSettings {
   static void Describe(OptionList<ProgramSettings>& o);
 };
 
+struct DeliveryLogSettings {
+  std::uint64_t size_bytes = 10ULL << 30;
+  MonoNanos age_ns = 7 * 86'400 * kNanosPerSecond;
+  static void Describe(OptionList<DeliveryLogSettings>& o);
+};
+
 struct DeadLetterSettings {
   MonoNanos age_ns = 30 * 86'400 * kNanosPerSecond;
   std::uint64_t size_bytes = 1ULL << 30;
@@ -150,6 +156,7 @@ struct Settings {
   DedupeSettings dedupe;
   DeliverySettings delivery;
   ProgramSettings programs;
+  DeliveryLogSettings delivery_log;
   DeadLetterSettings dead_letters;
   EgressSettings egress;
   LimitSettings limits;

@@ -47,6 +47,8 @@ void ControlApi::AddRoutes(http::Router& router) {
   AddEventHandlers(parts_->world, parts_->finder, router);
   AddBackupHandlers(parts_->world, parts_->blocking, router);
   AddReloadHandlers(parts_->world, router);
+  AddDeliveryHandlers(parts_->world, parts_->blocking, parts_->names, router);
+  AddAuditHandler(parts_->world, router);
   AddDeadLetterHandlers(parts_->world, parts_->blocking, parts_->names, router);
   AddDryRunHandler(parts_->world, parts_->finder, router);
 }

@@ -10,7 +10,9 @@
 
 #include "base/check.h"
 #include "control/control.h"
+#include "deliver/audit.h"
 #include "deliver/dead_letters.h"
+#include "deliver/deliveries.h"
 #include "ingest/authenticate.h"
 #include "support/memory_log.h"
 #include "support/memory_store.h"
@@ -133,6 +135,30 @@ class FakeDeadLetters final : public deliver::DeadLetters {
   }
 };
 
+class FakeDeliveries final : public deliver::Deliveries {
+ public:
+  Page page;
+  deliver::DeliveryQuery asked;
+  void List(deliver::DeliveryQuery query, deliver::Engine::Done<Page> done) override {
+    asked = std::move(query);
+    done(page);
+  }
+  void Get(std::string, deliver::Engine::Done<deliver::DeliveryEntry> done) override {
+    if (page.data.empty()) return done(Fail(ErrorCode::kNotFound, "id", "no such delivery"));
+    done(page.data.front());
+  }
+};
+
+class FakeAudit final : public deliver::Audit {
+ public:
+  deliver::AuditReport report;
+  deliver::AuditQuery asked;
+  void Run(deliver::AuditQuery query, deliver::Engine::Done<deliver::AuditReport> done) override {
+    asked = std::move(query);
+    done(report);
+  }
+};
+
 class FakeEngine final : public deliver::Engine,
                          public deliver::SecretRotation,
                          public deliver::Trials {
@@ -145,7 +171,12 @@ class FakeEngine final : public deliver::Engine,
 
   FakeReplays fake_replays;
 
+  FakeDeliveries fake_deliveries;
+  FakeAudit fake_audit;
+
   deliver::DeadLetters& dead_letters() override { return letters; }
+  deliver::Deliveries& deliveries() override { return fake_deliveries; }
+  deliver::Audit& audit() override { return fake_audit; }
   void Start() override {}
   deliver::Replays& replays() override { return fake_replays; }
   FakeRevisions fake_revisions;

@@ -74,6 +74,9 @@ class EventFinder {
 
 void AddEventListHandler(const ControlWorld& world, Blocking& blocking, const SourceNames& names,
                          http::Router& router);
+void AddDeliveryHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names,
+                         http::Router& router);
+void AddAuditHandler(const ControlWorld& world, http::Router& router);
 void AddDeadLetterHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names,
                            http::Router& router);
 

@@ -158,7 +158,8 @@ void DeadLetterMoves::WhenStored(std::move_only_function<void()> then) const {
   auto waiting = std::make_shared<Waiting>();
   waiting->then = std::move(then);
   for (const LaneRef& lane : world_.lanes()) {
-    if (lane.lane->stats().dead_lettered == 0) continue;
+    const LaneStats stats = lane.lane->stats();
+    if (stats.dead_lettered + stats.retrying + stats.dropped == 0) continue;
     ++waiting->left;
     lane.loop->Post(
         [lane = lane.lane, waiting] { lane->WhenDurable([waiting] { waiting->OneLess(); }); });

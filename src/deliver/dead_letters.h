@@ -72,7 +72,8 @@ class DeadLetters {
   virtual ~DeadLetters() = default;
 
   // Calls `then` once, on any thread, where it must only post: from now on List and Get know of
-  // every pair that had died when this was called (what died a moment ago is not yet stored).
+  // every pair that had died when this was called (what died a moment ago is not yet stored), and
+  // lists of deliveries of every row.
   virtual void WhenStored(std::move_only_function<void()> then) = 0;
 
   struct Page {

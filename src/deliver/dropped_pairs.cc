@@ -1,5 +1,8 @@
 #include "deliver/dropped_pairs.h"
 
+#include <algorithm>
+#include <functional>
+
 namespace tributary::deliver {
 
 using store::Visit;
@@ -38,6 +41,34 @@ Result<std::optional<DropRule>> DroppedBy(const store::Store& store, LaneId lane
                     return Visit::kStop;
                   }));
   return rule;
+}
+
+Status NewestDropped(const store::Store& store, LaneId lane, log::Partition partition,
+                     log::Offset end, std::size_t most, std::vector<log::Offset>& out) {
+  for (std::size_t found = 0; found < most;) {
+    std::optional<log::Offset> newest;
+    TRY(store.Scan(store::Family::kOwned, keys::Dropped(lane, {partition, 0}),
+                   keys::Dropped(lane, {partition, end}), true,
+                   [&](std::string_view key, std::string_view) {
+                     const auto parsed = keys::ParseLaneKey(keys::Prefix::kDropped, key);
+                     if (parsed) newest = parsed->at.offset;
+                     return Visit::kStop;
+                   }));
+    if (!newest) return {};
+    const log::Offset block = *newest - *newest % kDroppedBlock;
+    std::vector<log::Offset> offsets;
+    TRY(ScanDropped(store, lane, partition, block, end, [&](const StoredDropped& group) {
+      for (const auto& [first, past] : group.runs) {
+        for (log::Offset o = first; o < std::min(past, end); ++o) offsets.push_back(o);
+      }
+      return Visit::kContinue;
+    }));
+    std::ranges::sort(offsets, std::greater<>());
+    found += offsets.size();
+    out.insert(out.end(), offsets.begin(), offsets.end());
+    end = block;
+  }
+  return {};
 }
 
 }  // namespace tributary::deliver

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <optional>
+#include <vector>
 
 #include "deliver/stored.h"
 #include "store/store.h"
@@ -17,5 +18,10 @@ Status ScanDropped(const store::Store& store, LaneId lane, log::Partition partit
 
 // By which rule the pair was dropped; nullopt when it was not.
 Result<std::optional<DropRule>> DroppedBy(const store::Store& store, LaneId lane, Position at);
+
+// Appends offsets of dropped pairs below `end`, the newest first: at least `most` of them if there
+// are so many, and at most kDroppedBlock more.
+Status NewestDropped(const store::Store& store, LaneId lane, log::Partition partition,
+                     log::Offset end, std::size_t most, std::vector<log::Offset>& out);
 
 }  // namespace tributary::deliver

@@ -61,10 +61,30 @@ EngineImpl::EngineImpl(EngineWorld world, EngineOptions options)
                       .lanes = [this] { return LaneRefs(); },
                       .limits = {.age_us = options_.dead_letter_age_us,
                                  .bytes_max = options_.dead_letter_bytes_max}});
+  deliveries_ = std::make_unique<DeliveriesService>(DeliveriesWorldOf());
+  audit_ = std::make_unique<AuditService>(DeliveriesWorldOf(), world_.metrics);
+}
+
+DeliveriesWorld EngineImpl::DeliveriesWorldOf() {
+  return {.store = world_.store,
+          .log = world_.log,
+          .verdicts = world_.verdicts,
+          .attempts = world_.attempts,
+          .reads = world_.reads != nullptr ? world_.reads : world_.blocking,
+          .programs = world_.programs,
+          .lanes = [this] { return LaneRefs(); }};
 }
 
 DeadLetters& EngineImpl::dead_letters() {
   return *dead_letters_;
+}
+
+Deliveries& EngineImpl::deliveries() {
+  return *deliveries_;
+}
+
+Audit& EngineImpl::audit() {
+  return *audit_;
 }
 
 EngineImpl::~EngineImpl() {
@@ -86,6 +106,7 @@ LaneWorld EngineImpl::LaneWorldOf(LoopState& loop) const {
   return {.log = world_.log,
           .verdicts = world_.verdicts,
           .store = world_.store,
+          .attempts = world_.attempts,
           .committer = const_cast<Committer*>(&committer_),
           .windows = &loop.windows,
           .loop = loop.loop.executor,

@@ -71,6 +71,11 @@ struct Loop {
   http::Client* client = nullptr;
 };
 
+class Audit;
+class DeadLetters;
+class Deliveries;
+class DeliveryLog;
+
 // The world; outlives the engine. Loops and `blocking` must be stopped, or never run again, before
 // the engine is destroyed.
 struct EngineWorld {
@@ -87,6 +92,10 @@ struct EngineWorld {
   const codec::Sealer* sealer = nullptr;  // nullptr: secrets are stored as they are (simulations)
   std::vector<Loop> loops;                // at least one
   os::Executor* blocking = nullptr;       // its thread may block; file destinations write there
+  // Its thread may block too: it reads the log and the store for whoever asks what happened. None:
+  // `blocking` does it.
+  os::Executor* reads = nullptr;
+  DeliveryLog* attempts = nullptr;  // where every attempt is kept; may be nullptr
 };
 
 struct EngineOptions {
@@ -148,7 +157,6 @@ inline constexpr std::size_t kAttemptsKept = 10;
 // DESIGN.md without message_id and source, which the caller knows; of a dropped pair also "rule".
 std::string PairTraceJson(const PairTrace& pair);
 
-class DeadLetters;
 class Declared;
 
 class Engine {
@@ -205,6 +213,8 @@ class Engine {
   virtual Revisions& revisions() = 0;
   virtual DryRuns& dry_runs() = 0;
   virtual DeadLetters& dead_letters() = 0;
+  virtual Deliveries& deliveries() = 0;
+  virtual Audit& audit() = 0;
 
   // ---- What became of a record ----
   // In byte order of the names. kNotFound when the log has no such record (any more). The record

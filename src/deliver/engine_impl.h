@@ -12,7 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "deliver/audit_run.h"
 #include "deliver/dead_letter_service.h"
+#include "deliver/deliveries_service.h"
 #include "deliver/engine.h"
 #include "deliver/engine_declared.h"
 #include "deliver/engine_revisions.h"
@@ -95,6 +97,8 @@ class EngineImpl final : public Engine, public SecretRotation {
              Done<std::vector<PairTrace>> done) override;
   Declared& declared() override { return declared_; }
   DeadLetters& dead_letters() override;
+  Deliveries& deliveries() override;
+  Audit& audit() override;
 
  private:
   friend class TrialTable;                                            // engine_trial.h
@@ -181,7 +185,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   void StartTrace(std::shared_ptr<Tracing> tracing);
   void AskFilters(const std::shared_ptr<Tracing>& tracing);
   void FinishTrace(Tracing& tracing);
-  Result<PairTrace> ReadPair(const Tracing& tracing, std::size_t i) const;
+  Result<PairTrace> ReadPair(const Tracing& tracing, std::size_t i);
 
   EngineWorld world_;
   EngineOptions options_;
@@ -195,7 +199,10 @@ class EngineImpl final : public Engine, public SecretRotation {
   std::size_t next_loop_ = 0;
   std::uint32_t next_id_ = 1;  // committer thread (or Load)
 
+  DeliveriesWorld DeliveriesWorldOf();
   std::unique_ptr<DeadLetterService> dead_letters_;
+  std::unique_ptr<DeliveriesService> deliveries_;
+  std::unique_ptr<AuditService> audit_;
 
   // Gone with the engine: a task that is left on a loop then does nothing.
   const std::shared_ptr<int> alive_ = std::make_shared<int>();

@@ -64,13 +64,8 @@ void EngineImpl::AskFilters(const std::shared_ptr<Tracing>& tracing) {
     if (candidate && candidate->filter != nullptr) pair = &candidate;
   }
   if (pair == nullptr) {
-    OnCommitter([this, tracing](const Status& go) {
-      if (go) {
-        FinishTrace(*tracing);
-      } else {
-        tracing->done(std::unexpected(go.error()));
-      }
-    });
+    os::Executor& reads = world_.reads != nullptr ? *world_.reads : *world_.blocking;
+    reads.Post([this, tracing] { FinishTrace(*tracing); });
     return;
   }
   const std::string payload(tracing->found.record.payload);
@@ -100,7 +95,7 @@ void EngineImpl::FinishTrace(Tracing& tracing) {
   tracing.done(std::move(out));
 }
 
-Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) const {
+Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) {
   const auto& [name, entry] = tracing.entries[i];
   const LanePair& known = *tracing.pairs[i];
   const log::RecordView& record = tracing.found.record;
@@ -120,15 +115,9 @@ Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) co
       trace.rule = DropRuleName(*rule);
     }
   }
-  TRY_ASSIGN(std::vector<StoredAttempt> attempts, ReadAttempts(*world_.store, entry->id, at));
-  // What the lane remembers need not be in the store: a success at the first attempt never is, the
-  // rest only after the next commit.
-  for (const StoredAttempt& recent : known.recent) {
-    if (std::ranges::find(attempts, recent.number, &StoredAttempt::number) == attempts.end()) {
-      attempts.push_back(recent);
-    }
-  }
-  std::ranges::sort(attempts, {}, &StoredAttempt::number);
+  // Of what was not kept as a row, and is no longer remembered by its lane, the delivery log tells.
+  TRY_ASSIGN(std::vector<StoredAttempt> attempts,
+             MergedAttempts(DeliveriesWorldOf(), entry->id, at, known));
   for (StoredAttempt& attempt : attempts) {
     trace.attempts_total = std::max(trace.attempts_total, attempt.number);
     trace.attempts.push_back(std::move(attempt.attempt));

@@ -20,6 +20,7 @@
 
 #include "deliver/attempt_window.h"
 #include "deliver/breaker.h"
+#include "deliver/delivery_log.h"
 #include "deliver/concurrency_window.h"
 #include "deliver/destination.h"
 #include "deliver/engine.h"
@@ -40,6 +41,7 @@ struct LaneWorld {
   log::Log* log = nullptr;
   log::Verdicts* verdicts = nullptr;
   store::Store* store = nullptr;
+  DeliveryLog* attempts = nullptr;  // may be nullptr
   Committer* committer = nullptr;
   WindowCache* windows = nullptr;
   os::Executor* loop = nullptr;
@@ -82,6 +84,16 @@ struct LanePair {
   // Set when `state` is delivered and nothing else is known of the pair: it was filtered if this
   // condition says no.
   std::shared_ptr<const Program> filter;
+};
+
+// What a lane had settled at one moment, for an audit.
+struct LaneSnapshot {
+  UnixMicros at_us = 0;
+  std::vector<StoredCursor> cursors;  // per partition
+  std::vector<log::Offset> ends;      // per partition: records from there form no pair with it
+  std::vector<RangeSet> dead;         // per partition
+  std::vector<Position> waiting;      // in order
+  RuleHistory rules;
 };
 
 class Lane final : public log::Holder, public std::enable_shared_from_this<Lane> {
@@ -137,6 +149,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   // Of a replay's lane (replay_lane.cc): from now on what is left is dropped, not sent. Cancels
   // what is in flight. `changes` go into the same batch as the rows that go.
   void CancelReplay(store::Batch changes, Persisted done);
+
+  LaneSnapshot Snapshot() const;
 
   LaneId id() const { return id_; }
   // Whose webhook ids its deliveries carry: of a live lane, its own id.

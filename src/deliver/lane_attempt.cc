@@ -213,6 +213,7 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
   const bool delivered = outcome.verdict == Verdict::kDelivered;
   // A success at the first attempt, the ordinary case, costs no row.
   if (!delivered || attempt.attempt > 1) ledger_->AddAttempt(at, line);
+  if (world_.attempts != nullptr) world_.attempts->Append(id_, at, line);
   Remember(at, std::move(line));
   if (delivered) {
     ledger_->SettleDelivered(at, attempt.row);

@@ -1,4 +1,5 @@
-// How dead letters leave a lane: redriven they wait again, or a rule drops them.
+// How dead letters leave a lane: redriven they wait again, or a rule drops them; and what an audit
+// is told.
 #include <algorithm>
 
 #include "deliver/lane.h"
@@ -18,6 +19,18 @@ void Lane::MoveDead(DeadMove move, std::move_only_function<store::Batch(std::siz
                     done(status ? Result<DeadMoved>(moved) : std::unexpected(status.error()));
                   });
   Pump();
+}
+
+LaneSnapshot Lane::Snapshot() const {
+  LaneSnapshot snapshot{.at_us = world_.clock->Now(), .rules = rules_};
+  for (log::Partition p = 0; p < reading_.size(); ++p) {
+    snapshot.cursors.push_back(ledger_->cursor(p));
+    snapshot.ends.push_back(End(p));
+    snapshot.dead.push_back(ledger_->dead(p));
+    const std::vector<Position> waiting = ledger_->rows().In(p);
+    snapshot.waiting.insert(snapshot.waiting.end(), waiting.begin(), waiting.end());
+  }
+  return snapshot;
 }
 
 void Lane::WhenDurable(std::move_only_function<void()> then) {

@@ -81,6 +81,7 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
   const Progress& progress = ledger_->progress(p);
   const log::Offset end = std::min(window.end(), End(p));
   const bool dropping = replay_ && replay_->cancelled;
+  std::vector<OffsetRange> lost;
   RuleHistory::InForce rule = rules_.At(p, reading.next);
   if (!dropping && PassesWhole(window, reading, rule)) return true;
   Run run{.first = reading.next, .counts = {}};
@@ -103,6 +104,7 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
         if (FormsPair(rule.matcher, record.fields)) ++run.counts.filtered;
       } else if (dropping) {
         ++run.counts.dropped;
+        AddToRuns(lost, offset, offset + 1);
       } else if (instant_ && !rule.asks_program) {
         ++run.counts.delivered;
       } else {
@@ -120,6 +122,7 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
   }
   if (room) reading.next = end;
   ledger_->SettleRun(p, run.first, reading.next, run.counts);
+  ledger_->NoteDropped(p, DropRule::kReplayCancelled, world_.clock->Now(), lost);
   return room;
 }
 

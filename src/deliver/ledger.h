@@ -113,6 +113,9 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   WaitingRows& rows() { return rows_; }
   const WaitingRows& rows() const { return rows_; }
   std::size_t partitions() const { return partitions_.size(); }
+  // Cursor, settled ranges and counts as they are now, stored or not.
+  StoredCursor cursor(log::Partition p) const { return CursorOf(partitions_[p]); }
+  const RangeSet& dead(log::Partition p) const { return partitions_[p].dead; }
 
   // ---- Any thread ----
   Counts counts() const;

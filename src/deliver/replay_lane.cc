@@ -42,7 +42,10 @@ void Lane::CancelReplay(store::Batch changes, Persisted done) {
   replay_->cancelled = true;
   for (const auto& [token, attempt] : in_flight_) {
     const Position at = attempt.at;
-    if (!attempt.row) ledger_->SettleRun(at.partition, at.offset, at.offset + 1, {.dropped = 1});
+    if (attempt.row) continue;
+    ledger_->SettleRun(at.partition, at.offset, at.offset + 1, {.dropped = 1});
+    ledger_->NoteDropped(at.partition, DropRule::kReplayCancelled, world_.clock->Now(),
+                         {{at.offset, at.offset + 1}});
   }
   CancelInFlight();
   // Its requests go with it; perhaps it is in the middle of a call.

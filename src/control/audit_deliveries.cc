@@ -1,0 +1,99 @@
+// GET /api/v1/audit: whether every delivery adds up.
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "control/back_to_loop.h"
+#include "control/delivery_text.h"
+#include "control/handlers.h"
+#include "control/query.h"
+#include "deliver/audit.h"
+#include "http/error_response.h"
+
+namespace tributary::control {
+namespace {
+
+using deliver::AuditLine;
+using deliver::AuditQuery;
+using deliver::AuditReport;
+using nlohmann::json;
+
+Result<std::optional<log::Offset>> OffsetParameter(std::string_view query, std::string_view name) {
+  const auto text = TextParameter(query, name);
+  if (!text) return std::nullopt;
+  log::Offset offset = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), offset);
+  if (error == std::errc() && end == text->data() + text->size()) return offset;
+  return Fail(ErrorCode::kInvalid, std::string(name), std::string(name) + " must be an offset");
+}
+
+Result<AuditQuery> ReadAudit(std::string_view text) {
+  TRY(CheckQuery(text, {"from", "to", "destination"}));
+  AuditQuery query{.destination = TextParameter(text, "destination")};
+  TRY_ASSIGN(const auto from, OffsetParameter(text, "from"));
+  TRY_ASSIGN(const auto to, OffsetParameter(text, "to"));
+  query.from = from.value_or(query.from);
+  query.to = to.value_or(query.to);
+  if (query.from > query.to) return Fail(ErrorCode::kInvalid, "to", "to must not be before from");
+  return query;
+}
+
+json LineJson(const AuditLine& line) {
+  json problems = json::array();
+  for (const deliver::AuditProblem& problem : line.problems) {
+    json one{{"what", problem.what}};
+    if (!problem.delivery_id.empty()) {
+      one["id"] = problem.delivery_id;
+      one["partition"] = problem.partition;
+      one["offset"] = problem.offset;
+    }
+    problems.push_back(std::move(one));
+  }
+  return {{"destination", line.destination},
+          {"events", line.events},
+          {"delivered", line.delivered},
+          {"filtered", line.filtered},
+          {"dead_lettered", line.dead_lettered},
+          {"dropped", line.dropped},
+          {"pending", line.pending},
+          {"undecided", line.undecided},
+          {"counts_checked", line.counts_checked},
+          {"problems_total", line.problems_total},
+          {"problems", std::move(problems)}};
+}
+
+std::string ReportText(const AuditReport& report) {
+  json lines = json::array();
+  for (const AuditLine& line : report.destinations) lines.push_back(LineJson(line));
+  return json{{"from", report.from},
+              {"to", report.to},
+              {"next_from", report.next_from ? json(*report.next_from) : json(nullptr)},
+              {"records", report.records},
+              {"duplicates", report.duplicates},
+              {"balanced", report.problems() == 0},
+              {"destinations", std::move(lines)}}
+      .dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace
+
+void AddAuditHandler(const ControlWorld& world, http::Router& router) {
+  router.Add({.method = http::Method::kGet,
+              .pattern = "/api/v1/audit",
+              .scope = http::Scope::kRead,
+              .body_bytes_max = 0,
+              .summary = "Checks that every delivery adds up: log and rules against outcomes.",
+              .handle = [&world](const http::Request& request, const http::PathParams&,
+                                 http::Responder responder) {
+                auto query = ReadAudit(request.query);
+                if (!query) return responder.Send(http::ErrorResponse(query.error()));
+                auto answer = [responder =
+                                   std::move(responder)](Result<AuditReport> report) mutable {
+                  responder.Send(report ? http::Response::Json(200, ReportText(*report))
+                                        : http::ErrorResponse(report.error()));
+                };
+                world.engine->audit().Run(*std::move(query),
+                                          BackToLoop<AuditReport>(*world.loop, std::move(answer)));
+              }});
+}
+
+}  // namespace tributary::control

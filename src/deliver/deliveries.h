@@ -1,0 +1,59 @@
+// The door of the deliveries: pairs of events and destinations, by whatever is known of them.
+//
+// What is waiting, dead or dropped is found by its row; what is pending, delivered or filtered by
+// reading the log again, from the newest event backwards, and asking each destination what it knows
+// of the pair. Work per page is bounded: a page may be short, or empty, and still have a cursor.
+//
+// Threads: any; answers come once, on any thread, where they must only post. The log and the store
+// are read on the engine's `reads` executor, a lane is asked on its loop for a bounded number of
+// pairs at a time.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "deliver/engine.h"
+#include "deliver/stored.h"
+
+namespace tributary::deliver {
+
+// Of one page.
+inline constexpr std::size_t kDeliveryRecordsMax = 20'000;   // records looked at
+inline constexpr std::size_t kDeliveryPairsMax = 100'000;    // pairs asked about
+inline constexpr std::size_t kDeliveryPairsPerTurn = 2'048;  // at once, of a loop
+
+struct DeliveryQuery {
+  std::optional<std::string> destination;  // its name
+  std::optional<PairState> state;
+  std::optional<log::SourceId> source;
+  std::optional<std::string> message_id;
+  std::optional<Position> at;       // where the event is, when that is known
+  bool not_in_log = false;          // it is not: only rows that outlived it may be its
+  std::optional<UnixMicros> since;  // received at or after
+  std::optional<UnixMicros> until;  // received before
+  std::string cursor;
+  std::size_t limit = 100;
+};
+
+struct DeliveryEntry {
+  PairTrace pair;
+  log::SourceId source = 0;
+  std::string message_id;         // empty when its event is gone, or has none
+  UnixMicros received_at_us = 0;  // 0: its event is gone
+};
+
+class Deliveries {
+ public:
+  virtual ~Deliveries() = default;
+  struct Page {
+    std::vector<DeliveryEntry> data;  // newest event first; of one event by destination id
+    std::optional<std::string> next_cursor;
+  };
+  // kInvalid names `destination` or `cursor`.
+  virtual void List(DeliveryQuery query, Engine::Done<Page> done) = 0;
+  // kInvalid when `id` can be none, kNotFound when there is no such pair (any more).
+  virtual void Get(std::string id, Engine::Done<DeliveryEntry> done) = 0;
+};
+
+}  // namespace tributary::deliver

@@ -1,0 +1,259 @@
+#include "deliver/deliveries_search.h"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "deliver/dropped_pairs.h"
+
+namespace tributary::deliver {
+
+using store::Family;
+using store::Visit;
+namespace keys = store::keys;
+
+namespace {
+
+constexpr std::size_t kWalk = 512;  // records read at a time
+
+}  // namespace
+
+std::string CursorOf(const DeliveryMark& mark) {
+  return std::to_string(mark.partition) + "." + std::to_string(mark.end) + "." +
+         std::to_string(mark.lane);
+}
+
+std::optional<DeliveryMark> MarkOf(std::string_view cursor) {
+  DeliveryMark mark;
+  const char* at = cursor.data();
+  const char* const end = at + cursor.size();
+  const auto number = [&](auto& value, bool last) {
+    const auto [stopped, error] = std::from_chars(at, end, value);
+    const bool good =
+        error == std::errc() && (last ? stopped == end : stopped < end && *stopped == '.');
+    at = stopped + (last ? 0 : 1);
+    return good;
+  };
+  if (!number(mark.partition, false) || !number(mark.end, false) || !number(mark.lane, true)) {
+    return std::nullopt;
+  }
+  return mark;
+}
+
+// ---- Turns ----
+
+void DeliverySearch::Begin() {
+  const Status ready = Prepare();
+  if (!ready) return done_(std::unexpected(ready.error()));
+  Turn();
+}
+
+bool DeliverySearch::UsesRows() const {
+  return query_.not_in_log || query_.state == PairState::kRetrying ||
+         query_.state == PairState::kDeadLettered || query_.state == PairState::kDropped;
+}
+
+Status DeliverySearch::Prepare() {
+  lanes_ = world_.lanes();
+  if (query_.destination) {
+    std::erase_if(lanes_, [&](const LaneRef& lane) { return lane.name != *query_.destination; });
+    if (lanes_.empty()) {
+      return Fail(ErrorCode::kInvalid, "destination",
+                  "destination names no destination that there is");
+    }
+  }
+  rows_ = UsesRows();
+  mark_.partition = world_.log->partitions();
+  if (!query_.cursor.empty()) {
+    const auto mark = MarkOf(query_.cursor);
+    if (!mark || mark->partition >= world_.log->partitions()) {
+      return Fail(ErrorCode::kInvalid, "cursor", "cursor is none that a list answered");
+    }
+    mark_ = *mark;
+  } else if (query_.at) {
+    mark_ = {.partition = query_.at->partition, .end = query_.at->offset + 1};
+  } else {
+    NextPartition();
+  }
+  return {};
+}
+
+// Partitions one after the other, the highest first.
+void DeliverySearch::NextPartition() {
+  over_ = mark_.partition == 0 || query_.at.has_value();
+  if (over_) return;
+  const log::Partition p = mark_.partition - 1;
+  mark_ = {.partition = p, .end = world_.verdicts->decided(p)};
+  if (query_.until) {
+    const auto until = world_.log->OffsetAtTime(p, *query_.until);
+    if (until) mark_.end = std::min(mark_.end, *until);
+  }
+  rows_ = UsesRows();
+}
+
+void DeliverySearch::Turn() {
+  if (over_) return Finish(std::nullopt);
+  if (records_ >= kDeliveryRecordsMax || pairs_ >= kDeliveryPairsMax) return Finish(mark_);
+  auto found = Next();
+  if (!found) return done_(std::unexpected(found.error()));
+  auto candidates = std::make_shared<Candidates>(*std::move(found));
+  pairs_ += candidates->size();
+  AskLanes(world_, candidates, [self = shared_from_this(), candidates](const Status& asked) {
+    if (!asked) return self->done_(std::unexpected(asked.error()));
+    self->Take(*candidates);
+  });
+}
+
+void DeliverySearch::Take(const Candidates& candidates) {
+  for (const DeliveryCandidate& candidate : candidates) {
+    auto entry = ReadDelivery(world_, candidate);
+    if (!entry) return done_(std::unexpected(entry.error()));
+    if (!*entry || (query_.state && *query_.state != (*entry)->pair.state)) continue;
+    page_.data.push_back(*std::move(*entry));
+    if (page_.data.size() < query_.limit) continue;
+    return Finish(DeliveryMark{.partition = candidate.at.partition,
+                               .end = candidate.at.offset + 1,
+                               .lane = candidate.lane.id});
+  }
+  Turn();
+}
+
+void DeliverySearch::Finish(std::optional<DeliveryMark> next) {
+  if (next) page_.next_cursor = CursorOf(*next);
+  done_(std::move(page_));
+}
+
+// ---- Candidates ----
+
+bool DeliverySearch::Wanted(const log::RecordView& record) const {
+  const log::RecordFields& f = record.fields;
+  if (query_.source && f.source != *query_.source) return false;
+  if (query_.message_id && f.message_id != *query_.message_id) return false;
+  if (query_.since && f.received_at_us < *query_.since) return false;
+  return !query_.until || f.received_at_us < *query_.until;
+}
+
+Result<DeliverySearch::Candidates> DeliverySearch::Next() {
+  const log::Partition p = mark_.partition;
+  if (rows_) return NextFromRows();
+  log::Offset lowest = world_.log->first(p);
+  if (query_.since) {
+    TRY_ASSIGN(const log::Offset since, world_.log->OffsetAtTime(p, *query_.since));
+    lowest = std::max(lowest, since);
+  }
+  if (query_.at) lowest = std::max(lowest, query_.at->offset);
+  if (mark_.end > lowest) return NextFromLog(lowest);
+  // What the log has let go of is known by its rows only; of what was delivered nothing is left.
+  const bool still_there = query_.at && query_.at->offset >= world_.log->first(p);
+  if (query_.state || still_there) {
+    NextPartition();
+    return Candidates{};
+  }
+  rows_ = true;
+  if (mark_.end > world_.log->first(p)) {
+    mark_ = {.partition = p, .end = world_.log->first(p), .lane = 0};
+  }
+  return NextFromRows();
+}
+
+// As many records, newest first, as a turn may ask the lanes about.
+Result<DeliverySearch::Candidates> DeliverySearch::NextFromLog(log::Offset lowest) {
+  const log::Partition p = mark_.partition;
+  const std::size_t at_once = std::clamp<std::size_t>(
+      kDeliveryPairsPerTurn / std::max<std::size_t>(lanes_.size(), 1), 1, kWalk);
+  const log::Offset end = mark_.end;
+  const log::Offset first = std::max(lowest, end > at_once ? end - at_once : 0);
+  std::vector<std::pair<std::shared_ptr<const log::Chunk>, log::RecordView>> records;
+  for (log::Offset next = first; next < end;) {
+    auto chunk = world_.log->Read(p, next, 256 * 1024);
+    if (!chunk) break;  // the rest was lost
+    for (const log::RecordView& record : (*chunk)->From(next)) {
+      if (record.offset < end) records.emplace_back(*chunk, record);
+    }
+    next = std::max(next + 1, (*chunk)->end());
+  }
+  const std::vector<bool> duplicates = world_.verdicts->Duplicates(p, first, end);
+  Candidates out;
+  for (auto it = records.rbegin(); it != records.rend(); ++it) {
+    const log::RecordView& record = it->second;
+    if (duplicates[record.offset - first] || !Wanted(record)) continue;
+    for (const LaneRef& lane : lanes_) {
+      if (record.offset + 1 == mark_.end && lane.id <= mark_.lane) continue;
+      out.push_back({.lane = lane,
+                     .at = {p, record.offset},
+                     .keeps = it->first,
+                     .record = record,
+                     .pair = {}});
+    }
+  }
+  records_ += end - first;
+  mark_ = {.partition = p, .end = first};
+  return out;
+}
+
+// The newest rows below the mark, of all lanes together.
+Result<DeliverySearch::Candidates> DeliverySearch::NextFromRows() {
+  const log::Partition p = mark_.partition;
+  std::vector<std::pair<log::Offset, const LaneRef*>> rows;
+  for (const LaneRef& lane : lanes_) {
+    std::vector<log::Offset> offsets;
+    TRY(RowsBelow(lane, kWalk, offsets));
+    for (const log::Offset offset : offsets) rows.emplace_back(offset, &lane);
+  }
+  std::ranges::sort(rows, [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second->id < b.second->id;
+  });
+  const auto twice = std::ranges::unique(rows);
+  rows.erase(twice.begin(), twice.end());
+  if (rows.size() > kWalk) rows.resize(kWalk);
+  Candidates out;
+  for (const auto& [offset, lane] : rows) {
+    if (query_.at && offset != query_.at->offset) continue;
+    DeliveryCandidate candidate{
+        .lane = *lane, .at = {p, offset}, .keeps = {}, .record = {}, .pair = {}};
+    if (auto event = ReadRowEvent(*world_.store, *world_.log, lane->id, candidate.at)) {
+      std::shared_ptr<const RowEvent> kept = *std::move(event);
+      candidate.record = kept->record;
+      candidate.keeps = std::move(kept);
+      if (!Wanted(*candidate.record)) continue;
+    } else if (query_.source || query_.message_id || query_.since || query_.until) {
+      continue;  // nothing is known of its event
+    }
+    out.push_back(std::move(candidate));
+  }
+  records_ += rows.size();
+  if (rows.size() < kWalk || query_.at) {
+    NextPartition();
+  } else {
+    mark_ = {.partition = p, .end = rows.back().first + 1, .lane = rows.back().second->id};
+  }
+  return out;
+}
+
+// Offsets of a lane's rows that the query may want, the newest `most` below the mark.
+Status DeliverySearch::RowsBelow(const LaneRef& lane, std::size_t most,
+                                 std::vector<log::Offset>& out) const {
+  const log::Partition p = mark_.partition;
+  // Of the offset where the last page ended, this lane may still be due.
+  const bool again = mark_.lane != 0 && lane.id > mark_.lane;
+  const log::Offset end = mark_.lane == 0 || again ? mark_.end : mark_.end - 1;
+  const auto scan = [&](keys::Prefix prefix, auto key) -> Status {
+    std::size_t found = 0;
+    return world_.store->Scan(Family::kOwned, key(lane.id, Position{p, 0}),
+                              key(lane.id, Position{p, end}), true,
+                              [&](std::string_view bytes, std::string_view) {
+                                const auto parsed = keys::ParseLaneKey(prefix, bytes);
+                                if (parsed) out.push_back(parsed->at.offset);
+                                return ++found < most ? Visit::kContinue : Visit::kStop;
+                              });
+  };
+  const bool any = !query_.state;  // of those that can have a row
+  if (any || query_.state == PairState::kRetrying) TRY(scan(keys::Prefix::kWaiting, keys::Waiting));
+  if (any || query_.state == PairState::kDeadLettered) {
+    TRY(scan(keys::Prefix::kDeadLetter, keys::DeadLetter));
+  }
+  if (!any && query_.state != PairState::kDropped) return {};
+  return NewestDropped(*world_.store, lane.id, p, end, most, out);
+}
+
+}  // namespace tributary::deliver

@@ -1,0 +1,302 @@
+// Lists of deliveries and the audit: every pair is found once, in its state, and adds up.
+#include "deliver/deliveries.h"
+
+#include <algorithm>
+
+#include "deliver/audit.h"
+#include "deliver/dead_letters.h"
+#include "deliver/dropped_pairs.h"
+#include "deliver/sim_kit_test.h"
+#include "support/scaled.h"
+
+namespace tributary::deliver {
+namespace {
+
+constexpr MonoNanos kS = kNanosPerSecond;
+
+struct HistoryWorld : DeliverWorld {
+  explicit HistoryWorld(std::uint64_t seed, std::uint32_t partitions = 1)
+      : DeliverWorld(seed, partitions) {}
+
+  Deliveries::Page List(DeliveryQuery query = {}) {
+    auto page = Answered<Deliveries::Page>(
+        [&](auto done) { engine->deliveries().List(std::move(query), std::move(done)); });
+    EXPECT_TRUE(page.has_value()) << page.error().ToString();
+    return page ? *std::move(page) : Deliveries::Page{};
+  }
+  std::vector<DeliveryEntry> All(DeliveryQuery query = {}) {
+    std::vector<DeliveryEntry> out;
+    for (int pages = 0; pages < 1'000; ++pages) {
+      const Deliveries::Page page = List(query);
+      out.insert(out.end(), page.data.begin(), page.data.end());
+      if (!page.next_cursor) return out;
+      query.cursor = *page.next_cursor;
+    }
+    ADD_FAILURE() << "a list without an end";
+    return out;
+  }
+  Result<DeliveryEntry> Get(const std::string& id) {
+    return Answered<DeliveryEntry>(
+        [&](auto done) { engine->deliveries().Get(id, std::move(done)); });
+  }
+  AuditReport Audited(AuditQuery query = {}) {
+    auto report = Answered<AuditReport>(
+        [&](auto done) { engine->audit().Run(std::move(query), std::move(done)); });
+    EXPECT_TRUE(report.has_value());
+    return report ? *std::move(report) : AuditReport{};
+  }
+  void ExpectBalanced() {
+    for (const AuditLine& line : Audited().destinations) {
+      EXPECT_EQ(line.problems_total, 0U)
+          << line.destination << ": " << (line.problems.empty() ? "" : line.problems[0].what);
+      EXPECT_EQ(line.events, line.delivered + line.filtered + line.dead_lettered + line.dropped +
+                                 line.pending + line.undecided);
+    }
+  }
+};
+
+std::vector<std::string> IdsOf(const std::vector<DeliveryEntry>& entries) {
+  std::vector<std::string> ids;
+  for (const DeliveryEntry& entry : entries) ids.push_back(entry.pair.delivery_id);
+  return ids;
+}
+
+// Offset 5 k is refused, 5 k + 1 is retried for ever, "Else" is filtered, the rest is delivered.
+void Mixed(HistoryWorld& w, std::size_t events) {
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    if (d.record->offset % 5 == 0) return Receivers::Answer{.outcome = Outcome::Reject("HTTP 400")};
+    if (d.record->offset % 5 == 1) return Receivers::Answer{.outcome = Outcome::Retry("HTTP 500")};
+    return Receivers::Answer{};
+  };
+  w.Make("hook", {{"names", {"Event"}}, {"retry", {{"schedule", {"0s", "9000s"}}}}});
+  for (std::size_t i = 0; i < events; ++i) {
+    w.Append(i % 3 == 2 ? "Else" : "Event", static_cast<log::Partition>(i % w.log.partitions()));
+  }
+  w.sim.RunFor(5 * kS);
+}
+
+TEST(Deliveries, EveryPairIsListedOnceInItsState) {
+  for (const std::uint32_t partitions : {1U, 3U}) {
+    HistoryWorld w(1, partitions);
+    w.Open();
+    Mixed(w, 200);
+    const auto all = w.All({.limit = 7});
+    ASSERT_EQ(all.size(), 200U);
+    const auto ids = IdsOf(all);
+    EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 200U);
+    std::map<PairState, std::set<std::string>> by_state;
+    for (const DeliveryEntry& entry : all) {
+      by_state[entry.pair.state].insert(entry.pair.delivery_id);
+      const auto one = w.Get(entry.pair.delivery_id);
+      ASSERT_TRUE(one.has_value());
+      EXPECT_EQ(one->pair.state, entry.pair.state);
+      EXPECT_EQ(one->message_id, entry.message_id);
+    }
+    const LaneStats stats = w.Stats("hook");
+    EXPECT_EQ(by_state[PairState::kDelivered].size(), stats.delivered);
+    EXPECT_EQ(by_state[PairState::kFiltered].size(), stats.filtered);
+    EXPECT_EQ(by_state[PairState::kDeadLettered].size(), stats.dead_lettered);
+    EXPECT_EQ(by_state[PairState::kRetrying].size(), stats.retrying);
+    for (const PairState state :
+         {PairState::kDelivered, PairState::kFiltered, PairState::kPending,
+          PairState::kDeadLettered, PairState::kRetrying, PairState::kDropped}) {
+      const auto some = IdsOf(w.All({.state = state, .limit = 9}));
+      EXPECT_EQ(std::set<std::string>(some.begin(), some.end()), by_state[state])
+          << PairStateName(state);
+      EXPECT_EQ(some.size(), by_state[state].size());
+    }
+    w.ExpectBalanced();
+  }
+}
+
+TEST(Deliveries, TheNewestComeFirstAndSeveralDestinationsKeepTheirOrderAcrossPages) {
+  HistoryWorld w(2);
+  w.Open();
+  for (const char* name : {"a", "b", "c"}) w.Make(name);
+  w.AppendMany(10);
+  w.sim.RunFor(kS);
+  const auto all = w.All();
+  ASSERT_EQ(all.size(), 30U);
+  EXPECT_EQ(all[0].message_id, "m0-9");
+  EXPECT_EQ(all[0].pair.destination, "a");
+  EXPECT_EQ(all[2].pair.destination, "c");
+  EXPECT_EQ(all[29].message_id, "m0-0");
+  for (const std::size_t limit : {1U, 2U, 4U, 29U, 30U, 31U}) {
+    EXPECT_EQ(IdsOf(w.All({.limit = limit})), IdsOf(all)) << limit;
+  }
+}
+
+TEST(Deliveries, AreSelectedByTimeDestinationSourceAndMessage) {
+  HistoryWorld w(3);
+  w.Open();
+  w.Make("a");
+  w.Make("b");
+  for (int i = 0; i < 10; ++i) {
+    w.Append();
+    w.sim.RunFor(kS);
+  }
+  const auto all = w.All({.destination = "a"});
+  ASSERT_EQ(all.size(), 10U);
+  const auto some =
+      w.All({.destination = "b", .since = all[6].received_at_us, .until = all[3].received_at_us});
+  ASSERT_EQ(some.size(), 3U);
+  EXPECT_EQ(some[0].message_id, all[4].message_id);
+  EXPECT_EQ(w.All({.message_id = "m0-4", .at = Position{0, 4}}).size(), 2U);
+  EXPECT_TRUE(w.All({.source = 9}).empty());
+  EXPECT_EQ(w.All({.source = 1}).size(), 20U);
+  const auto refused = [&](DeliveryQuery query) {
+    return w
+        .Answered<Deliveries::Page>(
+            [&](auto done) { w.engine->deliveries().List(std::move(query), std::move(done)); })
+        .error()
+        .field();
+  };
+  EXPECT_EQ(refused({.destination = "x"}), "destination");
+  EXPECT_EQ(refused({.cursor = "x"}), "cursor");
+  EXPECT_EQ(refused({.cursor = "9.1.1"}), "cursor");
+  EXPECT_EQ(w.Get("x").error().code(), ErrorCode::kInvalid);
+  EXPECT_EQ(w.Get(DeliveryId(1, {0, 10})).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(w.Get(DeliveryId(9, {0, 1})).error().code(), ErrorCode::kNotFound);
+}
+
+TEST(Deliveries, RepeatsFormNoPair) {
+  HistoryWorld w(4);
+  w.verdicts.duplicates.insert({0, 1});
+  w.Open();
+  w.Make("a");
+  w.AppendMany(3);
+  w.sim.RunFor(kS);
+  EXPECT_EQ(w.All().size(), 2U);
+  EXPECT_EQ(w.Get(DeliveryId(1, {0, 1})).error().code(), ErrorCode::kNotFound);
+  const AuditReport report = w.Audited();
+  EXPECT_EQ(report.duplicates, 1U);
+  EXPECT_EQ(report.destinations[0].events, 2U);
+  w.ExpectBalanced();
+}
+
+TEST(Deliveries, WhatRetentionTookIsListedWithItsRule) {
+  HistoryWorld w(5);
+  w.Open();
+  w.Make("hook", {{"names", {"Event"}}});
+  ASSERT_TRUE(w.Answered<std::string>([&](auto d) { w.engine->Pause("hook", std::move(d)); }));
+  for (int i = 0; i < 30; ++i) w.Append(i % 3 == 0 ? "Else" : "Event");
+  w.sim.RunFor(kS);
+  w.log.AskRelease(0, 15);
+  w.sim.RunFor(kS);
+  w.log.RetainTo(0, 15);
+  const auto dropped = w.All({.state = PairState::kDropped, .limit = 4});
+  EXPECT_EQ(dropped.size(), 10U);
+  EXPECT_EQ(w.Stats("hook").dropped, 10U);
+  for (const DeliveryEntry& entry : dropped) EXPECT_EQ(entry.pair.rule, "retention");
+  EXPECT_EQ(w.Get(dropped[3].pair.delivery_id)->pair.rule, "retention");
+  // Without a state: what the log holds, then what is known of the rest.
+  EXPECT_EQ(w.All({.limit = 6}).size(), 15U + 10U);
+}
+
+TEST(Deliveries, APageThatFindsNothingIsBoundedAndGoesOn) {
+  HistoryWorld w(6);
+  w.Open();
+  w.Make("hook");
+  w.AppendMany(kDeliveryRecordsMax + 500);
+  w.sim.RunFor(60 * kS);
+  const auto page = w.List({.state = PairState::kFiltered});
+  EXPECT_TRUE(page.data.empty());
+  ASSERT_TRUE(page.next_cursor.has_value());
+  EXPECT_TRUE(w.All({.state = PairState::kFiltered}).empty());
+}
+
+TEST(Audit, NamesPairsThatDoNotAddUp) {
+  HistoryWorld w(7);
+  w.Open();
+  Mixed(w, 50);
+  w.ExpectBalanced();
+  w.Crash(7);
+  store::Batch planted;
+  // A dead letter for what was filtered, and one more waiting row for what is dead.
+  planted.Put(store::Family::kOwned, store::keys::DeadLetter(1, {0, 2}),
+              EncodeDead({.at_us = 1, .attempts = 1, .reason = "planted"}));
+  planted.Put(store::Family::kOwned, store::keys::Waiting(1, {0, 10}),
+              EncodeWaiting({.due_us = w.sim.Now() + 1'000'000'000, .attempts = 1}));
+  ASSERT_TRUE(w.store.Write(planted, store::Sync::kYes));
+  w.Open();
+  const AuditReport report = w.Audited();
+  ASSERT_EQ(report.destinations.size(), 1U);
+  std::set<std::string> named;
+  for (const AuditProblem& problem : report.destinations[0].problems) {
+    named.insert(problem.delivery_id);
+  }
+  EXPECT_TRUE(named.contains(DeliveryId(1, {0, 2})));
+  EXPECT_TRUE(named.contains(DeliveryId(1, {0, 10})));
+  EXPECT_FALSE(named.contains(DeliveryId(1, {0, 3})));
+}
+
+TEST(Audit, FindsALostOutcomeByTheCounts) {
+  HistoryWorld w(8);
+  w.Open();
+  Mixed(w, 50);
+  w.Crash(8);
+  StoredCursor cursor =
+      *DecodeCursor(**w.store.Get(store::Family::kOwned, store::keys::Cursor(1, 0)));
+  --cursor.counts.delivered;
+  store::Batch planted;
+  planted.Put(store::Family::kOwned, store::keys::Cursor(1, 0), EncodeCursor(cursor));
+  ASSERT_TRUE(w.store.Write(planted, store::Sync::kYes));
+  w.Open();
+  const AuditReport report = w.Audited();
+  EXPECT_TRUE(report.destinations[0].counts_checked);
+  EXPECT_EQ(report.problems(), 1U);
+}
+
+TEST(Audit, ARangeIsLookedAtAndNoMore) {
+  HistoryWorld w(9);
+  w.Open();
+  w.Make("hook");
+  w.AppendMany(100);
+  w.sim.RunFor(kS);
+  const AuditReport report = w.Audited({.from = 10, .to = 30});
+  EXPECT_EQ(report.records, 20U);
+  EXPECT_EQ(report.destinations[0].delivered, 20U);
+  EXPECT_FALSE(report.destinations[0].counts_checked);
+  EXPECT_EQ(report.problems(), 0U);
+}
+
+// While everything happens, with power cuts: at any moment every pair adds up.
+TEST(Audit, AddsUpAtAnyMomentAcrossCrashes) {
+  for (std::uint64_t seed = 0; seed < test::Scaled(40); ++seed) {
+    HistoryWorld w(seed, 1 + seed % 3);
+    std::mt19937_64 random(seed);
+    w.Open();
+    w.Make("a", {{"concurrency", 3}, {"retry", {{"schedule", {"0s", "50ms", "100ms"}}}}});
+    w.Make("b", {{"names", {"Order"}}, {"retry", {{"schedule", {"0s", "20ms"}}}}});
+    w.Make("sink", {{"type", "sink"}, {"names", {"Order"}}});
+    w.receivers.answer = [&](const std::string&, const Delivery&) {
+      Receivers::Answer answer{.after = static_cast<MonoNanos>(random() % 20 + 1) * kNanosPerMilli};
+      const auto die = random() % 10;
+      if (die < 2) answer.outcome = Outcome::Retry("HTTP 500");
+      if (die == 2) answer.outcome = Outcome::Reject("HTTP 400");
+      return answer;
+    };
+    for (int round = 0; round < 6; ++round) {
+      for (std::uint64_t n = random() % 60; n > 0; --n) {
+        const Position at = w.Append(random() % 2 == 0 ? "Order" : "Else",
+                                     static_cast<log::Partition>(random() % w.log.partitions()));
+        if (random() % 8 == 0) w.verdicts.duplicates.insert({at.partition, at.offset});
+      }
+      w.sim.RunFor(static_cast<MonoNanos>(random() % 200) * kNanosPerMilli);
+      if (random() % 3 == 0) {
+        w.engine->dead_letters().Move(
+            random() % 2 == 0 ? DeadAction::kRedrive : DeadAction::kDelete, {}, [](const auto&) {});
+      }
+      w.ExpectBalanced();
+      if (random() % 2 == 0) {
+        w.Crash(random());
+        w.Open();
+        w.ExpectBalanced();
+      }
+      if (HasFailure()) FAIL() << "seed " << seed << " round " << round;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tributary::deliver

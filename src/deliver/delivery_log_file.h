@@ -1,0 +1,52 @@
+// One file of the delivery log: a header of 16 bytes, then blocks. Grows at its end only.
+//
+// Threads: Append and Sync by one thread, Read by any, also meanwhile. May block.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "deliver/delivery_log_block.h"
+#include "os/fs.h"
+
+namespace tributary::deliver {
+
+class DeliveryLogFile {
+ public:
+  struct Block {
+    std::uint64_t position = 0;
+    BlockHeader header;
+  };
+  struct Opened {
+    std::unique_ptr<DeliveryLogFile> file;
+    std::vector<Block> blocks;
+  };
+  // A new one; durable with its directory.
+  static Result<std::unique_ptr<DeliveryLogFile>> Create(os::FileSystem& fs, const std::string& dir,
+                                                         const std::string& name);
+  // Finds the blocks. With `cut`, what follows the last whole block (its payload too is checked) is
+  // cut off; without, it is left alone. kUnsupported for another version, kCorrupt when its head is
+  // damaged. One that was only just being made gets its head.
+  static Result<Opened> Open(os::FileSystem& fs, const std::string& path, bool cut);
+
+  // Where the block went; on failure nothing of it counts.
+  Result<std::uint64_t> Append(std::string_view block);
+  Status Sync();
+  Result<std::string> ReadPayload(const Block& block) const;
+  std::uint64_t bytes() const { return bytes_; }
+  const std::string& path() const { return path_; }
+
+ private:
+  DeliveryLogFile(std::string path, std::unique_ptr<os::File> file)
+      : path_(std::move(path)), file_(std::move(file)) {}
+  Status WriteHead();
+  Result<std::vector<Block>> Scan(bool check_payloads);
+
+  const std::string path_;
+  const std::unique_ptr<os::File> file_;
+  std::atomic<std::uint64_t> bytes_ = 0;
+};
+
+}  // namespace tributary::deliver
