@@ -1,9 +1,10 @@
 """What became of an event: dead letters, deliveries, the audit; over HTTP only."""
 import json
+import subprocess
 
 import pytest
 
-from blackbox import ALLOW_LOOPBACK, Receiver, Tributary, wait_until
+from blackbox import ALLOW_LOOPBACK, BINARY, Receiver, Tributary, wait_until
 
 RETRY = {"schedule": ["0s", "100ms"]}
 
@@ -128,3 +129,98 @@ def test_a_wrong_selection_is_named(shared_server, body, field):
 def shared_server():
     with Tributary() as server:
         yield server
+
+
+def test_deliveries_are_found_in_every_state(broken):
+    broken.state["status"] = 204
+    with Receiver(lambda request: 500) as failing, Tributary() as server:
+        server.destination("good", url=broken.url, events=["track"])
+        server.destination("bad", url=failing.url, retry={"schedule": ["0s", "1h"]})
+        server.destination("picky", url=broken.url, names=["Nothing *"])
+        send(server, 30)
+        wait_until(lambda: server.stats("good")["delivered"] == 30)
+        wait_until(lambda: server.stats("bad")["retrying"] == 30, 20)
+        wait_until(lambda: server.stats("picky")["filtered"] == 30)
+        entries = all_pages(server, "/api/v1/deliveries")
+        assert len(entries) == 90 and len({e["id"] for e in entries}) == 90
+        assert [e["message_id"] for e in entries[:3]] == ["m29"] * 3
+        by_destination = {"good": "delivered", "bad": "retrying", "picky": "filtered"}
+        for entry in entries:
+            assert entry["state"] == by_destination[entry["destination"]], entry
+            assert entry["source"] == "demo"
+        for name, state in by_destination.items():
+            some = all_pages(server, f"/api/v1/deliveries?destination={name}&state={state}", 8)
+            assert len(some) == 30
+            assert not all_pages(server, f"/api/v1/deliveries?destination={name}&state=dropped")
+        delivered = all_pages(server, "/api/v1/deliveries?state=delivered")[0]
+        assert delivered["attempts"][0]["status"] == 204 and delivered["next_attempt_at"] is None
+        retrying = all_pages(server, "/api/v1/deliveries?state=retrying")[0]
+        assert retrying["attempts"][0]["status"] == 500 and retrying["next_attempt_at"]
+        mine = all_pages(server, "/api/v1/deliveries?message_id=m7")
+        assert sorted(e["destination"] for e in mine) == ["bad", "good", "picky"]
+        assert all_pages(server, "/api/v1/deliveries?message_id=nothing") == []
+        one = server.get("/api/v1/deliveries/" + delivered["id"])
+        assert one.status == 200 and one.json()["webhook_id"] == delivered["webhook_id"]
+        assert server.get("/api/v1/deliveries/dlv_" + "0" * 32).status == 404
+        assert server.get("/api/v1/deliveries/x").status == 400
+
+
+def test_a_successful_attempt_is_remembered_across_a_restart(broken):
+    broken.state["status"] = 204
+    with Tributary() as server:
+        server.destination("hook", url=broken.url, concurrency=50)
+        batch = [{"type": "track", "event": "E", "userId": "u", "messageId": f"m{i}"}
+                 for i in range(500)]
+        assert server.track({"batch": batch}, path="/v1/batch").status == 200
+        wait_until(lambda: server.stats("hook")["delivered"] == 500, 30)
+
+        def attempts(message):
+            return server.get(f"/api/v1/events/{message}").json()["deliveries"][0]["attempts"]
+        assert attempts("m0")[0]["status"] == 204  # more than the lane remembers
+        assert server.stop() == 0
+        server.start()
+        for message in ("m0", "m250", "m499"):
+            assert attempts(message)[0]["status"] == 204, message
+        assert "tributary_delivery_log_attempts 500" in server.get("/metrics").body.decode()
+
+
+@pytest.mark.parametrize("query, field", [
+    ("state=lost", "state"), ("since=x", "since"), ("until=x", "until"), ("limit=0", "limit"),
+    ("destination=nobody", "destination"), ("cursor=x", "cursor"), ("source=nobody", "source"),
+    ("colour=red", "colour")])
+def test_a_wrong_parameter_of_deliveries_is_named(shared_server, query, field):
+    answer = shared_server.get("/api/v1/deliveries?" + query)
+    assert answer.status == 400 and answer.json()["field"] == field, answer
+
+
+def test_the_audit_adds_up_and_says_so(broken):
+    with Tributary() as server:
+        server.destination("dead", url=broken.url, retry=RETRY)
+        server.destination("picky", "null", names=["Nothing"])
+        server.destination("all", "null")
+        send(server, 40)
+        send(server, 10)  # repeats
+        server.post("/api/v1/destinations/picky/pause")
+        wait_until(lambda: server.stats("dead")["dead_lettered"] == 40)
+        wait_until(lambda: server.stats("all")["delivered"] == 40)
+        server.post("/api/v1/dead-letters/delete", {"ids": [
+            server.get("/api/v1/dead-letters?limit=1").json()["data"][0]["id"]]})
+        report = server.get("/api/v1/audit").json()
+        assert report["balanced"] is True and report["duplicates"] == 10, report
+        lines = {line["destination"]: line for line in report["destinations"]}
+        assert lines["dead"]["dead_lettered"] == 39 and lines["dead"]["dropped"] == 1
+        assert lines["all"]["delivered"] == 40 and lines["picky"]["filtered"] == 40
+        for line in lines.values():
+            assert line["events"] == 40 and line["counts_checked"], line
+        part = server.get("/api/v1/audit?from=5&to=15&destination=all").json()
+        assert part["records"] == 10 and part["destinations"][0]["delivered"] == 10
+        done = subprocess.run([BINARY, "audit", "--url", f"http://127.0.0.1:{server.port}"],
+                              capture_output=True, text=True)
+        assert done.returncode == 0 and "every delivery adds up" in done.stdout, done
+
+
+@pytest.mark.parametrize("query, field", [
+    ("from=x", "from"), ("to=-1", "to"), ("from=5&to=4", "to"), ("destination=nobody", "destination")])
+def test_a_wrong_parameter_of_the_audit_is_named(shared_server, query, field):
+    answer = shared_server.get("/api/v1/audit?" + query)
+    assert answer.status == 400 and answer.json()["field"] == field, answer
