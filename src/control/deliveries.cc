@@ -104,17 +104,29 @@ class Handlers {
     return query;
   }
 
+  // Of several sources of that name the first that has such an event decides.
+  Status Place(DeliveryQuery& query) const {
+    std::vector<std::optional<log::SourceId>> sources(query.sources.begin(), query.sources.end());
+    if (sources.empty()) sources.emplace_back(std::nullopt);
+    for (const auto& source : sources) {
+      const auto place = world_.events->Find(source, *query.message_id);
+      if (place) {
+        query.at = deliver::Position{place->partition, place->offset};
+        return {};
+      }
+      if (place.error().code() != ErrorCode::kNotFound) return std::unexpected(place.error());
+    }
+    query.not_in_log = true;
+    return {};
+  }
+
   // Names become numbers, and a message id the place of its event, on the worker.
   void Resolve(AskedPtr asked) {
     const bool taken = blocking_.Run(
         [this, asked]() -> Status {
-          TRY_ASSIGN(asked->query.source, SourceOfName(names_, asked->source));
+          TRY_ASSIGN(asked->query.sources, SourcesOfName(names_, asked->source));
           if (!asked->query.message_id) return {};
-          const auto place = world_.events->Find(asked->query.source, *asked->query.message_id);
-          if (place) asked->query.at = deliver::Position{place->partition, place->offset};
-          asked->query.not_in_log = !place;
-          const bool unknown = !place && place.error().code() == ErrorCode::kNotFound;
-          return place || unknown ? Status{} : std::unexpected(place.error());
+          return Place(asked->query);
         },
         [this, asked](const Status& resolved) {
           if (!resolved) return Refuse(*asked, resolved.error());

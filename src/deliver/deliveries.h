@@ -26,7 +26,7 @@ inline constexpr std::size_t kDeliveryPairsPerTurn = 2'048;  // at once, of a lo
 struct DeliveryQuery {
   std::optional<std::string> destination;  // its name
   std::optional<PairState> state;
-  std::optional<log::SourceId> source;
+  std::vector<log::SourceId> sources;  // any of them; empty: of any source
   std::optional<std::string> message_id;
   std::optional<Position> at;       // where the event is, when that is known
   bool not_in_log = false;          // it is not: only rows that outlived it may be its

@@ -127,7 +127,9 @@ void DeliverySearch::Finish(std::optional<DeliveryMark> next) {
 
 bool DeliverySearch::Wanted(const log::RecordView& record) const {
   const log::RecordFields& f = record.fields;
-  if (query_.source && f.source != *query_.source) return false;
+  const bool of_source =
+      query_.sources.empty() || std::ranges::find(query_.sources, f.source) != query_.sources.end();
+  if (!of_source) return false;
   if (query_.message_id && f.message_id != *query_.message_id) return false;
   if (query_.since && f.received_at_us < *query_.since) return false;
   return !query_.until || f.received_at_us < *query_.until;
@@ -216,7 +218,7 @@ Result<DeliverySearch::Candidates> DeliverySearch::NextFromRows() {
       candidate.record = kept->record;
       candidate.keeps = std::move(kept);
       if (!Wanted(*candidate.record)) continue;
-    } else if (query_.source || query_.message_id || query_.since || query_.until) {
+    } else if (!query_.sources.empty() || query_.message_id || query_.since || query_.until) {
       continue;  // nothing is known of its event
     }
     out.push_back(std::move(candidate));

@@ -142,8 +142,8 @@ TEST(Deliveries, AreSelectedByTimeDestinationSourceAndMessage) {
   ASSERT_EQ(some.size(), 3U);
   EXPECT_EQ(some[0].message_id, all[4].message_id);
   EXPECT_EQ(w.All({.message_id = "m0-4", .at = Position{0, 4}}).size(), 2U);
-  EXPECT_TRUE(w.All({.source = 9}).empty());
-  EXPECT_EQ(w.All({.source = 1}).size(), 20U);
+  EXPECT_TRUE(w.All({.sources = {9}}).empty());
+  EXPECT_EQ(w.All({.sources = {1}}).size(), 20U);
   const auto refused = [&](DeliveryQuery query) {
     return w
         .Answered<Deliveries::Page>(
