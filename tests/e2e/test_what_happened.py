@@ -137,20 +137,20 @@ def test_deliveries_are_found_in_every_state(broken):
         server.destination("good", url=broken.url, events=["track"])
         server.destination("bad", url=failing.url, retry={"schedule": ["0s", "1h"]})
         server.destination("picky", url=broken.url, names=["Nothing *"])
-        send(server, 30)
-        wait_until(lambda: server.stats("good")["delivered"] == 30)
-        wait_until(lambda: server.stats("bad")["retrying"] == 30, 20)
-        wait_until(lambda: server.stats("picky")["filtered"] == 30)
+        send(server, 15)  # fewer than open the breaker
+        wait_until(lambda: server.stats("good")["delivered"] == 15)
+        wait_until(lambda: server.stats("bad")["retrying"] == 15, 20)
+        wait_until(lambda: server.stats("picky")["filtered"] == 15)
         entries = all_pages(server, "/api/v1/deliveries")
-        assert len(entries) == 90 and len({e["id"] for e in entries}) == 90
-        assert [e["message_id"] for e in entries[:3]] == ["m29"] * 3
+        assert len(entries) == 45 and len({e["id"] for e in entries}) == 45
+        assert [e["message_id"] for e in entries[:3]] == ["m14"] * 3
         by_destination = {"good": "delivered", "bad": "retrying", "picky": "filtered"}
         for entry in entries:
             assert entry["state"] == by_destination[entry["destination"]], entry
             assert entry["source"] == "demo"
         for name, state in by_destination.items():
             some = all_pages(server, f"/api/v1/deliveries?destination={name}&state={state}", 8)
-            assert len(some) == 30
+            assert len(some) == 15
             assert not all_pages(server, f"/api/v1/deliveries?destination={name}&state=dropped")
         delivered = all_pages(server, "/api/v1/deliveries?state=delivered")[0]
         assert delivered["attempts"][0]["status"] == 204 and delivered["next_attempt_at"] is None
@@ -213,7 +213,8 @@ def test_the_audit_adds_up_and_says_so(broken):
         for line in lines.values():
             assert line["events"] == 40 and line["counts_checked"], line
         part = server.get("/api/v1/audit?from=5&to=15&destination=all").json()
-        assert part["records"] == 10 and part["destinations"][0]["delivered"] == 10
+        line = part["destinations"][0]  # meta events may lie in between
+        assert part["records"] == 10 and 0 < line["delivered"] == line["events"] <= 10
         done = subprocess.run([BINARY, "audit", "--url", f"http://127.0.0.1:{server.port}"],
                               capture_output=True, text=True)
         assert done.returncode == 0 and "every delivery adds up" in done.stdout, done
