@@ -65,7 +65,8 @@ std::set<int> StatusesOf(const http::Route& route) {
   if (!success) statuses.insert(route.method == http::Method::kDelete ? 204 : 200);
   if (route.scope == http::Scope::kOpen) return statuses;
   statuses.insert({400, 401, 403, 413, 415, 503});
-  if (route.pattern.contains('{')) statuses.insert(404);
+  // What PUT names and is not there, it makes.
+  if (route.pattern.contains('{') && route.method != http::Method::kPut) statuses.insert(404);
   if (route.method == http::Method::kPost && !route.changes_nothing) statuses.insert({409, 422});
   return statuses;
 }
