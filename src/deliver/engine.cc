@@ -5,6 +5,7 @@
 #include "deliver/engine_impl.h"
 #include "deliver/engine_replay.h"
 #include "deliver/engine_trial.h"
+#include "deliver/order_key.h"
 
 namespace tributary::deliver {
 
@@ -145,16 +146,25 @@ Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revi
                                    .user_agent = options_.user_agent,
                                    .timeout_ns = spec.lane.timeout_ns,
                                    .witness = witness};
-  return LaneSettings{.revision = revision,
-                      .enabled = spec.lane.enabled,
-                      .concurrency = spec.lane.concurrency,
-                      .rate_limit = spec.lane.rate_limit,
-                      .schedule = spec.lane.retry.schedule,
-                      .total_ns = spec.lane.retry.total_ns,
-                      .mapping = MappingOf(spec),
-                      .destination = spec.type->make(spec.options.get(), context),
-                      // Who is told of failures never tells of its own: no loop.
-                      .meta = spec.kind() == log::Kind::kSystem ? nullptr : meta_.get()};
+  return LaneSettings{
+      .revision = revision,
+      .enabled = spec.lane.enabled,
+      .concurrency = spec.lane.concurrency,
+      .rate_limit = spec.lane.rate_limit,
+      .schedule = spec.lane.retry.schedule,
+      .total_ns = spec.lane.retry.total_ns,
+      .mapping = MappingOf(spec),
+      .ordered = spec.lane.order == Order::kKey,
+      .order_path = ParseOrderBy(spec.lane.order_by).value_or(std::vector<std::string>{}),
+      .order_wait_ns = spec.lane.order_wait_ns,
+      .batch = {.size = spec.lane.batch.size,
+                .wait_ns = spec.lane.batch.wait_ns,
+                .bytes = spec.lane.batch.bytes,
+                .split = spec.lane.batch.split,
+                .possible = spec.type->batches},
+      .destination = spec.type->make(spec.options.get(), context),
+      // Who is told of failures never tells of its own: no loop.
+      .meta = spec.kind() == log::Kind::kSystem ? nullptr : meta_.get()};
 }
 
 void EngineImpl::Start() {

@@ -27,9 +27,6 @@
 //
 // Secrets are sealed in the store. A destination whose secrets do not open at start (the key file
 // is gone, or another) is disabled, says which, and stays so until they are entered again.
-//
-// What is not supported yet is refused by name, never accepted and ignored:
-// `order: key`, `order_by`, `batch` other than one.
 #pragma once
 
 #include <functional>
@@ -63,6 +60,9 @@ inline constexpr std::size_t kWaitingRowsMax =
     1'000'000;  // per lane; past it the lane stops reading
 inline constexpr std::size_t kConcurrencyMax = 1'000;
 inline constexpr std::size_t kScheduleEntriesMax = 100;
+inline constexpr std::size_t kBatchEventsMax = 10'000;
+inline constexpr std::size_t kBatchBytesMax = 16 << 20;
+inline constexpr MonoNanos kBatchWaitMax = 60 * kNanosPerSecond;
 inline constexpr std::size_t kNameBytesMax = 100;
 
 // One thread that owns lanes: its executor and the HTTP client that runs on it.
@@ -125,7 +125,8 @@ struct LaneStats {
   std::uint64_t filtered = 0;
   std::uint64_t dead_lettered = 0;
   std::uint64_t dropped = 0;
-  std::uint64_t retrying = 0;  // rows that wait
+  std::uint64_t retrying = 0;   // rows that wait
+  std::uint64_t followers = 0;  // `order: key`: pairs that wait behind another one of their key
   std::uint64_t in_flight = 0;
   std::uint64_t dead_letter_bytes = 0;  // of their events
   std::uint64_t lag = 0;    // records committed to the log that the lane has not looked at

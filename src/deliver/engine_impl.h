@@ -119,6 +119,8 @@ class EngineImpl final : public Engine, public SecretRotation {
   Result<LaneState> LoadLane(DestinationId id, store::Batch& repairs);
   Status LoadRules(DestinationId id, RuleHistory& rules, store::Batch& repairs);
   Status LoadRows(DestinationId id, LaneState& state, store::Batch& repairs);
+  Status LoadFollowers(LaneId id, LaneState& state, store::Batch& repairs);
+  Status LoadBatches(LaneId id, LaneState& state, store::Batch& repairs);
   Status LoadTombstones();
   Status ApplyDeclared(const std::string& json);
   Status UpdateDeclared(Entry& entry, Spec spec);

@@ -23,6 +23,8 @@ namespace {
 
 constexpr char kVersion = 1;
 constexpr char kSealedVersion = 2;  // of a destination that has secrets (spec_vault.h)
+// No wait of a schedule is longer, jitter included.
+constexpr std::int64_t kWaitUsMax = 450LL * 86'400 * kMicrosPerSecond;
 
 Error Broken(std::string_view what) {
   return {ErrorCode::kCorrupt, "a stored " + std::string(what) + " is broken"};
@@ -160,7 +162,6 @@ Status EngineImpl::LoadRules(DestinationId id, RuleHistory& rules, store::Batch&
 Status EngineImpl::LoadRows(DestinationId id, LaneState& state, store::Batch& repairs) {
   const UnixMicros now_us = world_.clock->Now();
   const MonoNanos now = world_.loops.front().executor->Now();
-  const std::int64_t longest_us = RetrySchedule({366 * 86'400 * kNanosPerSecond}).longest() / 1000;
   TRY(ScanAll(
       *world_.store, keys::WaitingOf(id),
       [&](std::string_view key, std::string_view value) -> Status {
@@ -175,9 +176,9 @@ Status EngineImpl::LoadRows(DestinationId id, LaneState& state, store::Batch& re
           return {};
         }
         // Bounded, so that a wall clock that jumped cannot put it off for ever.
-        const std::int64_t wait = std::clamp<std::int64_t>(row.due_us - now_us, 0, longest_us);
+        const std::int64_t wait = std::clamp<std::int64_t>(row.due_us - now_us, 0, kWaitUsMax);
         const std::int64_t age =
-            row.since_us == 0 ? 0 : std::clamp<std::int64_t>(now_us - row.since_us, 0, longest_us);
+            row.since_us == 0 ? 0 : std::clamp<std::int64_t>(now_us - row.since_us, 0, kWaitUsMax);
         state.ledger.waiting.push_back(
             {.at = parsed->at,
              .row = row,
@@ -193,9 +194,69 @@ Status EngineImpl::LoadRows(DestinationId id, LaneState& state, store::Batch& re
                 state.ledger.dead.push_back(parsed->at);
                 return {};
               }));
+  TRY(LoadFollowers(id, state, repairs));
+  TRY(LoadBatches(id, state, repairs));
   TRY_ASSIGN(state.ledger.dead_bytes,
              LoadDeadAges(*world_.store, *world_.log, id, state.ledger.dead.size(), repairs));
   return {};
+}
+
+Status EngineImpl::LoadFollowers(LaneId id, LaneState& state, store::Batch& repairs) {
+  const UnixMicros now_us = world_.clock->Now();
+  const MonoNanos now = world_.loops.front().executor->Now();
+  return ScanAll(
+      *world_.store, keys::AllFollowersOf(id),
+      [&](std::string_view key, std::string_view value) -> Status {
+        const auto parsed = keys::ParseFollower(key);
+        if (!parsed || parsed->at.partition >= state.ledger.cursors.size()) {
+          return Fail(Broken("follower"));
+        }
+        TRY_ASSIGN(const UnixMicros due_us, DecodeFollower(value));
+        if (parsed->at.offset >= world_.log->committed(parsed->at.partition)) {
+          repairs.Delete(Family::kOwned, std::string(key));
+          return {};
+        }
+        const std::int64_t wait =
+            due_us == 0 ? 0 : std::clamp<std::int64_t>(due_us - now_us, 0, kWaitUsMax);
+        state.ledger.followers.push_back({.at = parsed->at,
+                                          .row = {.due_us = due_us, .key = parsed->key_hash},
+                                          .times = {.due = now + wait * 1000}});
+        return {};
+      });
+}
+
+Status EngineImpl::LoadBatches(LaneId id, LaneState& state, store::Batch& repairs) {
+  const UnixMicros now_us = world_.clock->Now();
+  const MonoNanos now = world_.loops.front().executor->Now();
+  return ScanAll(
+      *world_.store, keys::DeliveryBatchesOf(id),
+      [&](std::string_view key, std::string_view value) -> Status {
+        TRY_ASSIGN(StoredBatch batch, DecodeBatch(value));
+        const auto parsed = keys::ParseDeliveryBatch(key);
+        const bool known = parsed && parsed->members_hash == batch.key() &&
+                           std::ranges::all_of(batch.members, [&](const auto& member) {
+                             return member.at.partition < state.ledger.cursors.size();
+                           });
+        if (!known) return Fail(Broken("batch"));
+        const std::size_t lost = std::erase_if(batch.members, [&](const auto& member) {
+          return member.at.offset >= world_.log->committed(member.at.partition);
+        });
+        if (lost > 0) {
+          repairs.Delete(Family::kOwned, std::string(key));
+          if (batch.members.empty()) return {};
+          batch.id = BatchWebhookId(batch.members);
+          repairs.Put(Family::kOwned, keys::DeliveryBatch(id, batch.key()), EncodeBatch(batch));
+        }
+        const std::int64_t wait = std::clamp<std::int64_t>(batch.due_us - now_us, 0, kWaitUsMax);
+        const std::int64_t age =
+            batch.since_us == 0 ? 0
+                                : std::clamp<std::int64_t>(now_us - batch.since_us, 0, kWaitUsMax);
+        state.ledger.batches.push_back(
+            {.stored = std::move(batch),
+             .times = {.due = now + wait * 1000, .since = now - age * 1000},
+             .body = {}});
+        return {};
+      });
 }
 
 // A deleted lane keeps its cursors and rules, which say what became of its pairs, as long as the

@@ -59,9 +59,13 @@ Status EngineImpl::PruneLane(LaneId lane, log::Partition partition, log::Offset 
         if (last != parsed->at.offset) {
           const auto waiting = world_.store->Get(Family::kOwned, keys::Waiting(lane, parsed->at));
           const auto dead = world_.store->Get(Family::kOwned, keys::DeadLetter(lane, parsed->at));
-          if (!waiting || !dead) failed = Fail(waiting ? dead.error() : waiting.error());
+          // Of a pair that waits in a batch, which has no row of its own.
+          const auto kept = world_.store->Get(Family::kOwned, keys::KeptBody(lane, parsed->at));
+          if (!waiting) failed = Fail(waiting.error());
+          if (!dead) failed = Fail(dead.error());
+          if (!kept) failed = Fail(kept.error());
           if (!failed) return Visit::kStop;
-          keep = waiting->has_value() || dead->has_value();
+          keep = waiting->has_value() || dead->has_value() || kept->has_value();
           last = parsed->at.offset;
         }
         if (!keep) gone.Delete(Family::kOwned, std::string(key));

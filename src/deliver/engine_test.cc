@@ -41,21 +41,14 @@ TEST(Engine, WrongInputIsRefusedByField) {
   EXPECT_TRUE(w.engine->List("", 10)->data.empty());
 }
 
-TEST(Engine, WhatIsNotSupportedIsRefusedByNameAndNeverIgnored) {
+TEST(Engine, DefaultsMayBeWrittenOut) {
   DeliverWorld w(2);
   w.Open();
-  const json unsupported[] = {{{"order", "key"}},         {{"order_by", "guid"}},
-                              {{"batch", {{"size", 2}}}}, {{"batch", {{"wait", "1s"}}}}};
-  for (const json& more : unsupported) {
-    json object{{"name", "d"}, {"type", "sim"}};
-    object.update(more);
-    EXPECT_EQ(FieldOf(w.Create(object)).rfind(more.begin().key(), 0), 0U) << more;
-  }
-  // Their defaults may be written out.
   EXPECT_TRUE(w.Create({{"name", "d"},
                         {"type", "sim"},
                         {"mapping", ""},
                         {"order", "none"},
+                        {"order_by", ""},
                         {"batch", {{"size", 1}, {"wait", "0s"}}}}));
 }
 

@@ -120,8 +120,10 @@ Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) {
              MergedAttempts(DeliveriesWorldOf(), entry->id, at, known));
   for (StoredAttempt& attempt : attempts) {
     trace.attempts_total = std::max(trace.attempts_total, attempt.number);
+    if (attempt.batch != Hash128{}) trace.webhook_id = WebhookIdText(attempt.batch);
     trace.attempts.push_back(std::move(attempt.attempt));
   }
+  if (known.batch != Hash128{}) trace.webhook_id = WebhookIdText(known.batch);
   if (attempts.empty() && trace.state == PairState::kDelivered) trace.attempts_total = 1;
   return trace;
 }

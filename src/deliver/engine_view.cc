@@ -128,6 +128,7 @@ std::string LaneStats::ToJson() const {
                {"dead_lettered", dead_lettered},
                {"dropped", dropped},
                {"retrying", retrying},
+               {"followers", followers},
                {"in_flight", in_flight},
                {"lag", lag},
                {"p50_ms", p50_ms},

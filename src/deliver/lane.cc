@@ -31,12 +31,18 @@ Lane::Lane(LaneWorld world, LaneState state, LaneSettings settings)
     reading_[p].known = above.empty() ? 0 : above.rbegin()->second;
     read_[p] = reading_[p].next;
   }
+  LoadKeys();
   ReplaceSettings(std::move(settings));
 }
 
 Lane::~Lane() = default;
 
 void Lane::ReplaceSettings(LaneSettings settings) {
+  if (settings.mapping != settings_.mapping) {
+    // Bodies that were made ahead of their attempt are made anew.
+    gathering_.stale = !gathering_.members.empty();
+    ledger_->batches().ForgetBodies();
+  }
   settings_ = std::move(settings);
   schedule_ = RetrySchedule(settings_.schedule);
   limiter_ = RateLimiter(settings_.rate_limit);
@@ -105,8 +111,10 @@ void Lane::Retire(store::Batch changes, Persisted done) {
     ends.push_back(std::max(world_.log->assigned(p), reading_[p].next));
   }
   for (const auto& [token, attempt] : in_flight_) {
-    if (!attempt.row) unanswered.push_back(attempt.at);
+    if (!attempt.row && attempt.batch == 0) unanswered.push_back(attempt.at);
   }
+  for (const Position at : GatheredWithoutRow()) unanswered.push_back(at);
+  gathering_ = {};
   CancelInFlight();
   settings_.destination.reset();
   ledger_->Retire(ends, unanswered, world_.clock->Now());
@@ -123,7 +131,7 @@ void Lane::Retire(store::Batch changes, Persisted done) {
 // Their destinations go with them, which cancels the requests.
 void Lane::CancelInFlight() {
   in_flight_.clear();
-  rows_in_flight_ = 0;
+  rows_in_flight_ = pairs_in_flight_ = 0;
   in_flight_count_ = 0;
 }
 
@@ -166,9 +174,13 @@ std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
     return pair;
   }
   if (const WaitingRows::Row* row = ledger_->rows().Find(at)) {
-    pair.attempts_total = row->stored.attempts;
+    const BatchRows::Batch* batch = ledger_->batches().Find(row->batch);
+    pair.attempts_total = batch == nullptr ? row->stored.attempts : batch->stored.attempts;
+    if (batch != nullptr) pair.batch = batch->stored.id;
     pair.state = pair.attempts_total == 0 ? PairState::kPending : PairState::kRetrying;
-    if (!row->in_flight) pair.next_attempt_at_us = row->stored.due_us;
+    const bool in_flight = batch == nullptr ? row->in_flight : batch->in_flight;
+    const UnixMicros due_us = batch == nullptr ? row->stored.due_us : batch->stored.due_us;
+    if (!in_flight && due_us != 0) pair.next_attempt_at_us = due_us;
   } else if (ledger_->IsDead(at)) {
     pair.state = PairState::kDeadLettered;
   } else if (ledger_->progress(at.partition).Settled(at.offset)) {
@@ -176,6 +188,9 @@ std::optional<LanePair> Lane::PairAt(const log::RecordView& record) const {
   }
   for (const Recent& recent : recent_) {
     if (recent.at == at) pair.recent.push_back(recent.attempt);
+  }
+  for (const RecentBatch& recent : recent_batches_) {
+    if (std::ranges::binary_search(recent.members, at)) pair.recent.push_back(recent.attempt);
   }
   if (pair.state == PairState::kDelivered && pair.recent.empty()) pair.filter = matcher->program();
   return pair;
@@ -190,6 +205,7 @@ LaneStats Lane::stats() const {
                   .dead_lettered = counts.dead_lettered,
                   .dropped = counts.dropped,
                   .retrying = ledger_->waiting(),
+                  .followers = ledger_->followers(),
                   .in_flight = in_flight_count_.load(std::memory_order_relaxed),
                   .dead_letter_bytes = ledger_->dead_bytes(),
                   .success_rate = attempts.success_rate,

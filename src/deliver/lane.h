@@ -10,10 +10,12 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -24,6 +26,7 @@
 #include "deliver/concurrency_window.h"
 #include "deliver/destination.h"
 #include "deliver/engine.h"
+#include "deliver/key_queues.h"
 #include "deliver/ledger.h"
 #include "deliver/meta_events.h"
 #include "deliver/rate_limiter.h"
@@ -52,6 +55,14 @@ struct LaneWorld {
   std::size_t waiting_rows_max = kWaitingRowsMax;
 };
 
+struct LaneBatching {
+  std::size_t size = 1;  // events per request at most; one: no batches
+  MonoNanos wait_ns = 0;
+  std::size_t bytes = 1 << 20;  // of a body, unless one event alone has more
+  bool split = true;            // a batch that is refused for good
+  bool possible = false;        // the destination's type can take several at once
+};
+
 // What counts for every attempt from now on.
 struct LaneSettings {
   std::uint32_t revision = 1;
@@ -61,6 +72,10 @@ struct LaneSettings {
   std::vector<MonoNanos> schedule;
   MonoNanos total_ns = 0;  // no attempt begins later than so long after the first; 0: no limit
   std::shared_ptr<const Program> mapping;  // nullptr: the event as it is
+  bool ordered = false;                    // `order: key`
+  std::vector<std::string> order_path;     // of `order_by`; empty: the record key
+  MonoNanos order_wait_ns = 0;             // how long a head may hold up others; 0: no limit
+  LaneBatching batch;
   std::shared_ptr<Destination> destination;
   MetaEvents* meta = nullptr;  // told what happens to the lane; nullptr: nobody
 };
@@ -84,6 +99,7 @@ struct LanePair {
   // Set when `state` is delivered and nothing else is known of the pair: it was filtered if this
   // condition says no.
   std::shared_ptr<const Program> filter;
+  Hash128 batch = {};  // in which it waits; zero: none
 };
 
 // What a lane had settled at one moment, for an audit.
@@ -168,15 +184,19 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
  private:
   struct InFlight {
     Position at;
+    KeyQueues::Key key = 0;  // that it holds; 0: none
     std::uint32_t attempt = 1;
-    bool row = false;  // from a waiting row
+    std::uint32_t base = 0;   // of these, made before its schedule began anew
+    bool row = false;         // from a waiting row
+    BatchId batch = 0;        // 0: one event alone
+    std::size_t members = 1;  // of the batch; `at` is its first
     UnixMicros at_us = 0;
     MonoNanos began_ns = 0;
     MonoNanos since_ns = 0;  // when the pair's first attempt began
     std::uint32_t revision = 0;
     std::shared_ptr<Destination> destination;  // lives until its attempt has ended
     std::string kept;  // while programs run: the record, as EncodeKept wrote it
-    DeadFacts facts;                           // of the event, should it die
+    DeadFacts facts;   // of the event, should it die
   };
   struct Reading {
     log::Offset next = 0;       // not looked at yet
@@ -195,6 +215,25 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     Position at;
     StoredAttempt attempt;
   };
+  struct RecentBatch {
+    std::vector<Position> members;  // sorted
+    StoredAttempt attempt;
+  };
+  // The batch that is being filled.
+  struct Gathering {
+    std::vector<StoredBatch::Member> members;
+    std::string body;                                        // "[" and the members' so far
+    std::unordered_map<KeyQueues::Key, std::uint32_t> held;  // how often by its members
+    MonoNanos began_ns = 0;
+    bool stale = false;  // the mapping was changed: the body must be made anew
+  };
+  // What a batch's body is made of, in order.
+  struct Assembly {
+    std::vector<Position> places;
+    std::vector<std::string> kept;  // as EncodeKept wrote it; empty: not there
+  };
+  struct BatchMapping;
+  using InFlights = std::unordered_map<std::uint64_t, InFlight>;
 
   // lane_read.cc
   bool Running() const;
@@ -203,26 +242,32 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   bool ReadPartition(log::Partition partition, std::size_t& budget, MonoNanos now);
   bool ScanWindow(const Window& window, std::size_t& budget, MonoNanos now);
   bool PassesWhole(const Window& window, Reading& reading, const RuleHistory::InForce& rule);
-  bool MayTake(MonoNanos now);
+  bool MayTake(const Reading& reading, const log::RecordView& record, MonoNanos now);
   void Take(const log::RecordView& record, MonoNanos now);
+  void TakeWaiting(Position at, KeyQueues::Key key, MonoNanos now);
   void PumpSoon();
   void ArmTimer(MonoNanos now);
 
   // lane_attempt.cc
   void SendDue(MonoNanos now);
-  void SendRow(Position at, MonoNanos now);
+  void SendRow(Position at, KeyQueues::Key key, MonoNanos now);
   void SendKept(std::uint64_t token, const Result<std::optional<std::string>>& body);
   bool GivenUp(Position at, MonoNanos now);
-  std::uint64_t BeginAttempt(Position at, const WaitingRows::Row* row, MonoNanos now);
+  void GiveUp(Position at, std::string reason);
+  std::uint64_t BeginAttempt(Position at, KeyQueues::Key key, const WaitingRows::Row* row,
+                             MonoNanos now);
   void Send(std::uint64_t token, const log::RecordView& record);
   void Dispatch(std::uint64_t token, const log::RecordView& record, std::string_view body,
                 bool mapped);
   void OnOutcome(std::uint64_t token, Outcome outcome);
+  void EndAttempt(InFlights::iterator attempt);
+  void LoseRow(Position at, KeyQueues::Key key, MonoNanos since);
+  static StoredAttempt LineOf(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
+  void Disable(const std::string& reason);
   void Measure(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
   void ShowBreaker(const std::string& error);
   void ResetBreaker();
   DeadFacts FactsAt(Position at) const;
-  std::uint32_t RedrivenAfter(const InFlight& attempt) const;
   void SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
   // When to try again; or the reason not to.
   std::expected<MonoNanos, std::string> NextAttempt(const InFlight& attempt, const Outcome& outcome,
@@ -246,6 +291,68 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   DeadMoved RedriveAll(const std::vector<DeadEntry>& letters);
   DeadMoved DropAll(const std::vector<DeadEntry>& letters, DropRule rule);
 
+  // lane_order.cc
+  void LoadKeys();
+  bool CaughtUp();
+  void Follow(const log::RecordView& record, KeyQueues::Key key, MonoNanos now);
+  bool SendFollower(MonoNanos now);
+  std::optional<KeyQueues::Key> ClaimKey(Position at);
+  void ExpireHeads(MonoNanos now);
+  void WatchHead(Position at, KeyQueues::Key key, MonoNanos since, MonoNanos now);
+  void GiveUpHead(Position at, MonoNanos now);
+  bool HoldsUpOthers(KeyQueues::Key key, MonoNanos since, MonoNanos now) const;
+  void EndPair(Position at, KeyQueues::Key key, MonoNanos since);
+  void ForgetKeys();
+
+  // lane_batch.cc
+  bool Batching() const { return settings_.batch.size > 1; }
+  bool GatherFull(std::size_t bytes_to_come) const;
+  bool MayGather(std::size_t bytes, MonoNanos now);
+  bool MayJoin(KeyQueues::Key key) const;
+  void Gather(const log::RecordView& record, std::string_view body, KeyQueues::Key key,
+              MonoNanos now);
+  void GatherRows(MonoNanos now);
+  void GatherFollower(Position at, KeyQueues::Key key, MonoNanos now);
+  bool GatherRow(Position at, KeyQueues::Key key, MonoNanos now);
+  void GatherKept(Position at, KeyQueues::Key key, const Result<std::optional<std::string>>& body);
+  void AddRow(const log::RecordView& record, KeyQueues::Key key, MonoNanos now);
+  void FlushInTime(MonoNanos now);
+  bool FlushIfRoom(MonoNanos now);
+  void Flush(MonoNanos now);
+  void ComposeAlone(const log::RecordView& record, std::string_view body, KeyQueues::Key key);
+  void Compose(std::vector<BatchRows::Batch> batches);
+  std::vector<Position> GatheredWithoutRow() const;
+
+  // lane_batch_send.cc
+  using MemberGone = std::function<bool(const StoredBatch::Member&)>;
+  void SendFreshBatches(MonoNanos now);
+  void SendBatch(BatchId id, MonoNanos now);
+  std::uint64_t BeginBatchAttempt(BatchId id, const BatchRows::Batch& batch, MonoNanos now);
+  void AssembleBatch(std::uint64_t token, const StoredBatch& batch);
+  void Assembled(std::uint64_t token, const Assembly& assembly);
+  void DeliverBatch(std::uint64_t token, const log::RecordView& first, std::string_view body,
+                    bool mapped);
+  void SettleBatchOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
+  void KillBatch(const StoredBatch& batch, MonoNanos since, const std::string& reason);
+  void SplitBatch(const StoredBatch& batch, MonoNanos since, MonoNanos now);
+  void ReplaceBatch(BatchId old, std::vector<BatchRows::Batch> parts);
+  void ReplaceWithout(StoredBatch batch, WaitingRows::Times times, const MemberGone& gone);
+  void Dissolve(BatchId id, MonoNanos now);
+  void WatchBatch(BatchId id, MonoNanos now);
+  void ExpireBatch(BatchId id, MonoNanos now);
+  void KillMember(const StoredBatch::Member& member, std::uint32_t attempts, MonoNanos since,
+                  std::string reason);
+  void GiveUpMember(const StoredBatch::Member& member, std::uint32_t attempts, MonoNanos since);
+  void RememberBatch(const StoredBatch& batch, StoredAttempt line);
+
+  // lane_batch_program.cc
+  bool AsksPrograms(Position at) const;
+  void GatherAsked(std::uint64_t token, const log::RecordView& record, std::string_view body);
+  void MapBatch(std::uint64_t token, const Assembly& assembly);
+  void MapNext(const std::shared_ptr<BatchMapping>& mapping);
+  void OnMemberMapped(const std::shared_ptr<BatchMapping>& mapping, Result<std::string> answer);
+  void BatchMapped(const BatchMapping& mapping);
+
   // lane_release.cc
   void ReleaseStep(log::Partition partition);
   void ReleaseOn(log::Partition partition);
@@ -257,6 +364,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   bool MayRun() const;
   void MaybeFinished();
   void WakeReplays();
+  void DropUnsent(Position at);
   // meta_events_lane.cc
   void Note(MetaEvent what, std::string_view reason, std::uint64_t count = 1,
             std::string_view delivery_id = {}) const;
@@ -281,9 +389,17 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   bool instant_ = false;
   std::shared_ptr<Ledger> ledger_;
 
+  KeyQueues keys_;
+  // Heads that wait for a retry, by when their first attempt began: to be given up in time.
+  std::set<std::pair<MonoNanos, Position>> heads_;
+  bool caught_up_ = false;
+
   std::vector<Reading> reading_;
-  std::unordered_map<std::uint64_t, InFlight> in_flight_;
+  InFlights in_flight_;
   std::size_t rows_in_flight_ = 0;
+  std::size_t pairs_in_flight_ = 0;
+  Gathering gathering_;
+  std::size_t composing_ = 0;  // batches whose composition is not durable yet
   std::uint64_t next_token_ = 1;
   bool started_ = false;
   bool stopped_ = false;  // draining or retired
@@ -298,6 +414,9 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   static constexpr std::size_t kRecentResponseMax = 64;
   std::vector<Recent> recent_;  // a ring
   std::size_t recent_next_ = 0;
+  static constexpr std::size_t kRecentMembersMax = 10'000;
+  std::deque<RecentBatch> recent_batches_;
+  std::size_t recent_members_ = 0;
 
   AttemptWindow attempts_;
   std::atomic<std::uint64_t> in_flight_count_{0};

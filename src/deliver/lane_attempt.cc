@@ -11,18 +11,28 @@ namespace keys = store::keys;
 // Due retries go first, but leave half of the window to fresh events, so that a receiver that
 // refuses some events still gets the others.
 void Lane::SendDue(MonoNanos now) {
+  SendFreshBatches(now);
   bool fresh_waits = false;
   for (log::Partition p = 0; p < reading_.size(); ++p) {
     fresh_waits = fresh_waits || reading_[p].next < world_.log->committed(p);
   }
+  fresh_waits = fresh_waits && ledger_->rows().size() < world_.waiting_rows_max;
   const std::size_t share = fresh_waits && breaker_.state() == Breaker::State::kClosed
                                 ? std::max<std::size_t>(window_.size() / 2, 1)
                                 : window_.size();
   while (rows_in_flight_ < share && Room(now) > 0) {
-    const auto due = ledger_->rows().TakeDue(now);
-    if (!due) return;
-    if (!GivenUp(*due, now)) SendRow(*due, now);
+    if (const auto batch = ledger_->batches().TakeDue(now)) {
+      SendBatch(*batch, now);
+    } else if (Batching()) {
+      break;  // rows join what gathers
+    } else if (const auto due = ledger_->rows().TakeDue(now)) {
+      if (GivenUp(*due, now)) continue;
+      if (const auto key = ClaimKey(*due)) SendRow(*due, *key, now);
+    } else if (!SendFollower(now)) {
+      break;
+    }
   }
+  if (Batching()) GatherRows(now);
 }
 
 // Nothing is known of an event that only the copy beside its row has: reading that may block.
@@ -35,18 +45,24 @@ DeadFacts Lane::FactsAt(Position at) const {
 bool Lane::GivenUp(Position at, MonoNanos now) {
   const WaitingRows::Row& row = *ledger_->rows().Find(at);
   if (settings_.total_ns == 0 || row.stored.attempts == 0) return false;
-  if (now - row.since <= settings_.total_ns) return false;
-  ledger_->SettleDead(at,
-                      {.at_us = world_.clock->Now(),
-                       .attempts = row.stored.attempts,
-                       .reason = "retry.total is over: gave up after " +
-                                 std::to_string(row.stored.attempts) + " attempts"},
-                      FactsAt(at), true);
+  if (now - row.times.since <= settings_.total_ns) return false;
+  GiveUp(at, "retry.total is over: gave up");
   return true;
 }
 
-void Lane::SendRow(Position at, MonoNanos now) {
-  const std::uint64_t token = BeginAttempt(at, ledger_->rows().Find(at), now);
+// A row that will not be tried again, without an attempt that said so.
+void Lane::GiveUp(Position at, std::string reason) {
+  const WaitingRows::Row row = *ledger_->rows().Find(at);
+  reason += " after " + std::to_string(row.stored.attempts) + " attempts";
+  ledger_->SettleDead(
+      at,
+      {.at_us = world_.clock->Now(), .attempts = row.stored.attempts, .reason = std::move(reason)},
+      FactsAt(at), true);
+  EndPair(at, row.stored.key, row.times.since);
+}
+
+void Lane::SendRow(Position at, KeyQueues::Key key, MonoNanos now) {
+  const std::uint64_t token = BeginAttempt(at, key, ledger_->rows().Find(at), now);
   // Rendered anew from the log, so that a mended destination mends what waits.
   const auto found = world_.log->ReadOne(at.partition, at.offset);
   if (found) {
@@ -73,27 +89,42 @@ void Lane::SendKept(std::uint64_t token, const Result<std::optional<std::string>
       return;
     }
   }
-  LogWarn("waiting_event_lost",
-          {{"destination", name_}, {"partition", at.partition}, {"offset", at.offset}});
-  in_flight_.erase(found);
-  --rows_in_flight_;
-  in_flight_count_ = in_flight_.size();
-  ledger_->DropRow(at, world_.clock->Now());
+  const InFlight lost = found->second;
+  EndAttempt(found);
+  LoseRow(at, lost.key, lost.since_ns);
   Pump();
 }
 
-std::uint64_t Lane::BeginAttempt(Position at, const WaitingRows::Row* row, MonoNanos now) {
+// Its event is nowhere any more.
+void Lane::LoseRow(Position at, KeyQueues::Key key, MonoNanos since) {
+  LogWarn("waiting_event_lost",
+          {{"destination", name_}, {"partition", at.partition}, {"offset", at.offset}});
+  ledger_->DropRow(at, world_.clock->Now());
+  EndPair(at, key, since);
+}
+
+void Lane::EndAttempt(InFlights::iterator attempt) {
+  if (attempt->second.row) --rows_in_flight_;
+  pairs_in_flight_ -= attempt->second.members;
+  in_flight_count_.store(pairs_in_flight_, std::memory_order_relaxed);
+  in_flight_.erase(attempt);
+}
+
+std::uint64_t Lane::BeginAttempt(Position at, KeyQueues::Key key, const WaitingRows::Row* row,
+                                 MonoNanos now) {
   const std::uint64_t token = next_token_++;
   const std::uint32_t made = row == nullptr ? 0 : row->stored.attempts;
   in_flight_[token] = {.at = at,
+                       .key = key,
                        .attempt = made + 1,
+                       .base = row == nullptr ? 0 : row->stored.redriven_after,
                        .row = row != nullptr,
                        .at_us = world_.clock->Now(),
                        .began_ns = now,
-                       .since_ns = made == 0 ? now : row->since,
+                       .since_ns = made == 0 ? now : row->times.since,
                        .revision = settings_.revision,
                        .destination = settings_.destination};
-  in_flight_count_.store(in_flight_.size(), std::memory_order_relaxed);
+  in_flight_count_.store(++pairs_in_flight_, std::memory_order_relaxed);
   if (row != nullptr) ++rows_in_flight_;
   limiter_.Take(now);
   return token;
@@ -106,6 +137,10 @@ void Lane::Send(std::uint64_t token, const log::RecordView& record) {
 
 void Lane::Dispatch(std::uint64_t token, const log::RecordView& record, std::string_view body,
                     bool mapped) {
+  if (Batching()) {
+    GatherAsked(token, record, body);
+    return;
+  }
   const InFlight& attempt = in_flight_.at(token);
   const std::string webhook_id = WebhookId(destination(), record);
   const std::shared_ptr<Destination> destination = attempt.destination;
@@ -128,10 +163,15 @@ void Lane::OnOutcome(std::uint64_t token, Outcome outcome) {
   if (node.empty()) return;
   InFlight& attempt = node.mapped();
   if (attempt.row) --rows_in_flight_;
-  in_flight_count_.store(in_flight_.size(), std::memory_order_relaxed);
+  pairs_in_flight_ -= attempt.members;
+  in_flight_count_.store(pairs_in_flight_, std::memory_order_relaxed);
   const MonoNanos now = world_.loop->Now();
   Measure(attempt, outcome, now);
-  SettleOutcome(attempt, outcome, now);
+  if (attempt.batch != 0) {
+    SettleBatchOutcome(attempt, outcome, now);
+  } else {
+    SettleOutcome(attempt, outcome, now);
+  }
   if (attempt.destination != settings_.destination) {
     // Perhaps the last user of a replaced destination, which is still in the middle of this call.
     world_.loop->Post([old = std::move(attempt.destination)] {});
@@ -181,35 +221,37 @@ void Lane::ResetBreaker() {
   ShowBreaker({});
 }
 
-// How many attempts do not count for the schedule, because the pair was redriven after them.
-std::uint32_t Lane::RedrivenAfter(const InFlight& attempt) const {
-  return attempt.row ? ledger_->rows().Find(attempt.at)->stored.redriven_after : 0;
-}
-
 std::expected<MonoNanos, std::string> Lane::NextAttempt(const InFlight& attempt,
                                                         const Outcome& outcome,
                                                         MonoNanos now) const {
   if (outcome.verdict != Verdict::kRetry) return std::unexpected(outcome.error);
   const std::string gave_up =
       "gave up after " + std::to_string(attempt.attempt) + " attempts: " + outcome.error;
-  const auto wait = schedule_.WaitAfter(attempt.attempt - RedrivenAfter(attempt),
-                                        outcome.retry_after_ns, *world_.random);
+  const auto wait =
+      schedule_.WaitAfter(attempt.attempt - attempt.base, outcome.retry_after_ns, *world_.random);
   if (!wait) return std::unexpected(gave_up);
   if (settings_.total_ns != 0 && now + *wait - attempt.since_ns > settings_.total_ns) {
     return std::unexpected("retry.total leaves no time for another attempt; " + gave_up);
   }
+  if (HoldsUpOthers(attempt.key, attempt.since_ns, now)) {
+    return std::unexpected("order_wait is over: others of its key wait behind it; " + gave_up);
+  }
   return *wait;
+}
+
+StoredAttempt Lane::LineOf(const InFlight& attempt, const Outcome& outcome, MonoNanos now) {
+  return {.number = attempt.attempt,
+          .attempt = {.at_us = attempt.at_us,
+                      .status = outcome.status,
+                      .duration_ms = (now - attempt.began_ns) / kNanosPerMilli,
+                      .revision = attempt.revision,
+                      .error = outcome.error,
+                      .response = outcome.response.substr(0, kResponseBytesKept)}};
 }
 
 void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now) {
   const Position at = attempt.at;
-  StoredAttempt line{.number = attempt.attempt,
-                     .attempt = {.at_us = attempt.at_us,
-                                 .status = outcome.status,
-                                 .duration_ms = (now - attempt.began_ns) / kNanosPerMilli,
-                                 .revision = attempt.revision,
-                                 .error = outcome.error,
-                                 .response = outcome.response.substr(0, kResponseBytesKept)}};
+  StoredAttempt line = LineOf(attempt, outcome, now);
   const bool delivered = outcome.verdict == Verdict::kDelivered;
   // A success at the first attempt, the ordinary case, costs no row.
   if (!delivered || attempt.attempt > 1) ledger_->AddAttempt(at, line);
@@ -217,6 +259,7 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
   Remember(at, std::move(line));
   if (delivered) {
     ledger_->SettleDelivered(at, attempt.row);
+    EndPair(at, attempt.key, attempt.since_ns);
     return;
   }
   if (!attempt.row) KeepIfReleased(at);
@@ -227,23 +270,28 @@ void Lane::SettleOutcome(const InFlight& attempt, const Outcome& outcome, MonoNa
                            {.due_us = now_us + *wait / 1000,
                             .attempts = attempt.attempt,
                             .since_us = now_us - (now - attempt.since_ns) / 1000,
-                            .redriven_after = RedrivenAfter(attempt)},
+                            .key = attempt.key,
+                            .redriven_after = attempt.base},
                            {.due = now + *wait, .since = attempt.since_ns});
+    WatchHead(at, attempt.key, attempt.since_ns, now);
     return;
   }
   const std::string& reason = wait.error();
   ledger_->SettleDead(at,
                       {.at_us = world_.clock->Now(), .attempts = attempt.attempt, .reason = reason},
                       attempt.facts, attempt.row);
-  // What a replay is told counts for its destination.
+  EndPair(at, attempt.key, attempt.since_ns);
+  if (outcome.verdict == Verdict::kDisable) Disable(reason);
+}
+
+// What a replay is told counts for its destination.
+void Lane::Disable(const std::string& reason) {
   Lane& live = replay_ ? *replay_->live : *this;
-  if (outcome.verdict == Verdict::kDisable && live.status_.status == LaneStatus::kActive) {
-    LogWarn("destination_disabled", {{"destination", live.name_}, {"reason", reason}});
-    live.Note(MetaEvent::kDestinationDisabled, reason);
-    live.SetStatus(
-        {.status = LaneStatus::kDisabled, .at_us = world_.clock->Now(), .reason = reason},
-        [](const Status&) {});
-  }
+  if (live.status_.status != LaneStatus::kActive) return;
+  LogWarn("destination_disabled", {{"destination", live.name_}, {"reason", reason}});
+  live.Note(MetaEvent::kDestinationDisabled, reason);
+  live.SetStatus({.status = LaneStatus::kDisabled, .at_us = world_.clock->Now(), .reason = reason},
+                 [](const Status&) {});
 }
 
 void Lane::Remember(Position at, StoredAttempt attempt) {

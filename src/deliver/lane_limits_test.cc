@@ -1,6 +1,7 @@
 // How a lane holds back and gives up: the window that answers to 429 and 503, the total deadline,
 // and what a breaker that opened has to say.
 #include "deliver/sim_kit_test.h"
+#include "support/planted_store.h"
 
 namespace tributary::deliver {
 namespace {
@@ -115,6 +116,31 @@ TEST(LaneLimits, ABreakerSaysSinceWhenAndWhy) {
   broken = false;
   ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").breaker == "closed"; }, 60 * kS));
   EXPECT_EQ(json::parse(*w.engine->Get("hook"))["breaker"]["error"], nullptr);
+}
+
+TEST(LaneLimits, LanesThatWantNothingDoNotWriteTheirCursorsAtEveryTick) {
+  DeliverWorld w(6);
+  std::size_t cursors = 0;
+  test::PlantedStore counting(w.store, test::PlantedStore::Mistake::kLost,
+                              [&](const store::Batch::Op& op) {
+                                cursors += store::keys::ParseCursor(op.key) ? 1 : 0;
+                                return false;
+                              });
+  w.OpenOn(counting);
+  for (int i = 0; i < 10; ++i) w.Make("d" + std::to_string(i), {{"names", {"Order"}}});
+  w.sim.RunFor(2 * kS);
+  cursors = 0;
+  for (int i = 0; i < 500; ++i) {
+    w.Append("Else");
+    w.sim.RunFor(10 * kMs);
+  }
+  EXPECT_LE(cursors, 10U * 7);
+  EXPECT_GE(cursors, 10U * 4);
+  cursors = 0;
+  w.Append("Order");  // what has an outcome does not wait
+  w.sim.RunFor(100 * kMs);
+  EXPECT_GE(cursors, 10U);
+  EXPECT_EQ(w.Stats("d9").filtered, 500U);
 }
 
 TEST(Stored, AWaitingRowOfTheFirstVersionIsStillRead) {

@@ -125,9 +125,10 @@ void Lane::FailUnsent(std::uint64_t token, std::string reason) {
 }
 
 void Lane::EndUnsent(std::uint64_t token) {
-  auto node = in_flight_.extract(token);
-  if (node.mapped().row) --rows_in_flight_;
-  in_flight_count_.store(in_flight_.size(), std::memory_order_relaxed);
+  const auto found = in_flight_.find(token);
+  const InFlight& attempt = found->second;
+  EndPair(attempt.at, attempt.key, attempt.since_ns);
+  EndAttempt(found);
   limiter_.GiveBack();
   if (stopped_) {
     MaybeDrained();

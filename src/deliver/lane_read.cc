@@ -4,6 +4,7 @@
 
 #include "base/logging.h"
 #include "deliver/lane.h"
+#include "deliver/order_key.h"
 
 namespace tributary::deliver {
 namespace {
@@ -23,8 +24,10 @@ void Lane::Pump() {
   MaybeFinished();
   if (!Running()) return;
   const MonoNanos now = world_.loop->Now();
+  ExpireHeads(now);
   SendDue(now);
   ReadAll(now);
+  FlushInTime(now);
   breaker_state_.store(breaker_.state(), std::memory_order_relaxed);
   ArmTimer(now);
 }
@@ -55,6 +58,7 @@ void Lane::ReadAll(MonoNanos now) {
     read_[p].store(reading_[p].next, std::memory_order_relaxed);
   }
   if (budget == 0 || windows == 0) PumpSoon();
+  if (!caught_up_ && CaughtUp() && keys_.followers() > 0) PumpSoon();
 }
 
 // True when a window was passed and there may be another.
@@ -69,8 +73,16 @@ bool Lane::ReadPartition(log::Partition partition, std::size_t& budget, MonoNano
   return *window != nullptr && ScanWindow(**window, budget, now);
 }
 
-bool Lane::MayTake(MonoNanos now) {
-  if (ledger_->rows().size() >= world_.waiting_rows_max) return false;
+// What was taken before a restart may be taken again however many rows there are: followers wait
+// until it has been.
+bool Lane::MayTake(const Reading& reading, const log::RecordView& record, MonoNanos now) {
+  const std::size_t perhaps_rows = in_flight_.size() - rows_in_flight_ + gathering_.members.size();
+  const bool full = ledger_->rows().size() + perhaps_rows >= world_.waiting_rows_max;
+  if (full && reading.next >= reading.known) return false;
+  if (Batching()) {
+    const bool gathers = MayGather(record.payload.size(), now);
+    return gathers && (Room(now) > 0 || !AsksPrograms({record.partition, record.offset}));
+  }
   return Room(now) > 0;
 }
 
@@ -108,7 +120,7 @@ bool Lane::ScanWindow(const Window& window, std::size_t& budget, MonoNanos now) 
       } else if (instant_ && !rule.asks_program) {
         ++run.counts.delivered;
       } else {
-        if (!MayTake(now)) {
+        if (!MayTake(reading, record, now)) {
           room = false;
           break;
         }
@@ -145,15 +157,30 @@ bool Lane::PassesWhole(const Window& window, Reading& reading, const RuleHistory
 
 void Lane::Take(const log::RecordView& record, MonoNanos now) {
   const Position at{record.partition, record.offset};
-  const MonoNanos wait = settings_.schedule.front();
-  if (wait == 0) {
-    Send(BeginAttempt(at, nullptr, now), record);
-    return;
+  KeyQueues::Key key = 0;
+  if (settings_.ordered) {
+    key = OrderKey(record, settings_.order_path);
+    if (keys_.Taken(key) && !MayJoin(key)) {
+      Follow(record, key, now);
+      return;
+    }
+    keys_.Hold(key);
   }
-  const MonoNanos spread = schedule_.WaitAfter(0, std::nullopt, *world_.random).value_or(wait);
+  if (settings_.schedule.front() != 0) {
+    TakeWaiting(at, key, now);
+  } else if (Batching() && !AsksPrograms(at)) {
+    Gather(record, record.payload, key, now);
+  } else {
+    Send(BeginAttempt(at, key, nullptr, now), record);
+  }
+}
+
+// The first wait of the schedule is before the first attempt.
+void Lane::TakeWaiting(Position at, KeyQueues::Key key, MonoNanos now) {
+  const MonoNanos wait = schedule_.WaitAfter(0, std::nullopt, *world_.random).value_or(0);
   KeepIfReleased(at);
-  ledger_->SettleWaiting(at, {.due_us = world_.clock->Now() + spread / 1000, .attempts = 0},
-                         {.due = now + spread});
+  ledger_->SettleWaiting(at, {.due_us = world_.clock->Now() + wait / 1000, .key = key},
+                         {.due = now + wait});
 }
 
 // One timer for the next thing that time alone will allow. What waits for room in the window or for
@@ -163,7 +190,16 @@ void Lane::ArmTimer(MonoNanos now) {
   const MonoNanos allowed = std::max(breaker_.opens_until(), limiter_.NextAt(now));
   MonoNanos wake = kNever;
   if (const auto due = ledger_->rows().NextDue()) wake = std::max(*due, allowed);
+  if (const auto due = ledger_->batches().NextDue()) {
+    wake = std::min(wake, std::max(*due, allowed));
+  }
+  if (!gathering_.members.empty()) {
+    wake = std::min(wake, std::max(gathering_.began_ns + settings_.batch.wait_ns, allowed));
+  }
   if (allowed > now) wake = std::min(wake, allowed);  // fresh events wait for it too
+  if (!heads_.empty() && settings_.order_wait_ns != 0) {
+    wake = std::min(wake, heads_.begin()->first + settings_.order_wait_ns);
+  }
   if (read_again_at_ > now) wake = std::min(wake, read_again_at_);
   if (wake <= now) return;
   if (timer_ != 0 && timer_at_ <= wake && timer_at_ > now) return;

@@ -27,6 +27,15 @@ Ledger::Ledger(LedgerWorld world, LaneId lane, LedgerState state)
   for (const LedgerState::Waiting& waiting : state.waiting) {
     rows_.Put(waiting.at, waiting.row, waiting.times);
   }
+  for (const LedgerState::Waiting& follower : state.followers) {
+    rows_.PutFollower(follower.at, follower.row, follower.times.due);
+  }
+  for (BatchRows::Batch& batch : state.batches) {
+    const BatchId id = batch.stored.key();
+    for (const auto& member : batch.stored.members) rows_.PutMember(member.at, member.key, id);
+    batches_.Put(std::move(batch));
+  }
+  for (const auto& [id, batch] : batches_.all()) batches_.Arm(id);
   for (const Position at : state.dead) {
     partitions_[at.partition].dead.Add(at.offset, at.offset + 1);
   }
@@ -45,11 +54,22 @@ void Ledger::Put(std::string key, std::string value) {
   changes_.Put(Family::kOwned, std::move(key), std::move(value));
 }
 
+// In the store and in memory; not the body kept beside it.
+void Ledger::DeleteRow(Position at) {
+  const WaitingRows::Row* row = rows_.Find(at);
+  if (row == nullptr) return;
+  if (row->kind == WaitingRows::Kind::kFollower) {
+    Delete(keys::Follower(lane_, row->stored.key, at));
+  } else if (row->kind == WaitingRows::Kind::kRetry) {
+    Delete(keys::Waiting(lane_, at));
+  }
+  rows_.Erase(at);
+}
+
 void Ledger::Settle(Position at, bool row) {
   PartitionState& partition = Touch(at.partition);
   if (row) {
-    rows_.Erase(at);
-    Delete(keys::Waiting(lane_, at));
+    DeleteRow(at);
     if (at.offset < partition.releasing) Delete(keys::KeptBody(lane_, at));
   } else {
     partition.progress.Settle(at.offset, at.offset + 1);
@@ -65,7 +85,13 @@ void Ledger::SettleRun(log::Partition p, log::Offset first, log::Offset end, con
   partition.counts.delivered += add.delivered;
   partition.counts.filtered += add.filtered;
   partition.counts.dropped += add.dropped;
-  MarkDirty();
+  if (add.delivered > 0 || add.dropped > 0) {
+    MarkDirty();
+    return;
+  }
+  CountChanged();
+  dirty_ = true;
+  ArmCommit(false);
 }
 
 void Ledger::SettleDelivered(Position at, bool row) {
@@ -82,10 +108,59 @@ void Ledger::SettleFiltered(Position at, bool row) {
 
 void Ledger::SettleWaiting(Position at, const StoredWaiting& waiting, WaitingRows::Times times) {
   PartitionState& partition = Touch(at.partition);
-  if (rows_.Find(at) == nullptr) Settle(at, false);
+  const WaitingRows::Row* row = rows_.Find(at);
+  if (row == nullptr) {
+    Settle(at, false);
+  } else if (row->kind != WaitingRows::Kind::kRetry) {
+    DeleteRow(at);
+  }
   partition.high = std::max(partition.high, at.offset + 1);
   rows_.Put(at, waiting, times);
   Put(keys::Waiting(lane_, at), EncodeWaiting(waiting));
+  MarkDirty();
+}
+
+void Ledger::SettleFollower(Position at, const StoredWaiting& waiting, MonoNanos due) {
+  if (rows_.Find(at) == nullptr) {
+    Settle(at, false);
+  } else {
+    DeleteRow(at);
+  }
+  rows_.PutFollower(at, waiting, due);
+  Put(keys::Follower(lane_, waiting.key, at), EncodeFollower(waiting.due_us));
+  MarkDirty();
+}
+
+void Ledger::SettleBatch(BatchRows::Batch batch) {
+  const BatchId id = batch.stored.key();
+  for (const StoredBatch::Member& member : batch.stored.members) {
+    if (rows_.Find(member.at) == nullptr) {
+      Settle(member.at, false);
+    } else {
+      DeleteRow(member.at);
+    }
+    rows_.PutMember(member.at, member.key, id);
+  }
+  Put(keys::DeliveryBatch(lane_, id), EncodeBatch(batch.stored));
+  batches_.Put(std::move(batch));
+  MarkDirty();
+}
+
+void Ledger::PutBackBatch(BatchId id, const StoredBatch& batch, WaitingRows::Times times) {
+  Put(keys::DeliveryBatch(lane_, id), EncodeBatch(batch));
+  batches_.PutBack(id, batch, times);
+  MarkDirty();
+}
+
+void Ledger::SetAfter(BatchId id, BatchId after) {
+  batches_.SetAfter(id, after);
+  Put(keys::DeliveryBatch(lane_, id), EncodeBatch(batches_.Find(id)->stored));
+  MarkDirty();
+}
+
+void Ledger::EndBatch(BatchId id) {
+  Delete(keys::DeliveryBatch(lane_, id));
+  batches_.Erase(id);
   MarkDirty();
 }
 
@@ -93,8 +168,7 @@ void Ledger::SettleDead(Position at, const StoredDead& dead, const DeadFacts& fa
   const bool kept = row && at.offset < partitions_[at.partition].releasing;
   if (kept) {
     // The kept body now belongs to the dead letter.
-    rows_.Erase(at);
-    Delete(keys::Waiting(lane_, at));
+    DeleteRow(at);
     Touch(at.partition);
   } else {
     Settle(at, row);
@@ -178,13 +252,15 @@ void Ledger::DropRows(UnixMicros now_us) {
     std::vector<OffsetRange> runs;
     for (const Position at : rows_.In(p)) {
       ++partition.counts.dropped;
-      Delete(keys::Waiting(lane_, at));
+      DeleteRow(at);
       if (at.offset < partition.releasing) Delete(keys::KeptBody(lane_, at));
       AddToRuns(runs, at.offset, at.offset + 1);
     }
     NoteDropped(p, DropRule::kReplayCancelled, now_us, runs);
   }
   rows_ = {};
+  for (const auto& [id, batch] : batches_.all()) Delete(keys::DeliveryBatch(lane_, id));
+  batches_ = {};
   MarkDirty();
 }
 
@@ -226,10 +302,12 @@ void Ledger::Retire(const std::vector<log::Offset>& ends, const std::vector<Posi
     NoteDropped(p, DropRule::kDestinationDeleted, now_us, runs);
   }
   rows_ = {};
+  batches_ = {};
   dead_bytes_ = 0;
   for (const std::string& prefix :
-       {keys::WaitingOf(lane_), keys::DeadLettersOf(lane_), keys::DeadLetterAgesOf(lane_),
-        keys::KeptBodiesOf(lane_), keys::AttemptsOf(lane_)}) {
+       {keys::WaitingOf(lane_), keys::AllFollowersOf(lane_), keys::DeliveryBatchesOf(lane_),
+        keys::DeadLettersOf(lane_), keys::DeadLetterAgesOf(lane_), keys::KeptBodiesOf(lane_),
+        keys::AttemptsOf(lane_)}) {
     changes_.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
   }
   MarkDirty();
@@ -246,7 +324,7 @@ std::vector<Position> Ledger::Unfinished(log::Partition p) const {
 
 void Ledger::MarkDirty() {
   CountChanged();
-  if (!dirty_ && world_.verdicts != nullptr) {
+  if (!soon_ && world_.verdicts != nullptr) {
     // Asked for now, so that it happens while outcomes gather and not after.
     for (log::Partition p = 0; p < partitions_.size(); ++p) {
       if (world_.verdicts->synced(p) < partitions_[p].high) {
@@ -255,9 +333,17 @@ void Ledger::MarkDirty() {
       }
     }
   }
-  dirty_ = true;
-  if (under_way_ || timer_ != 0 || failed_) return;
-  const MonoNanos interval = std::max<MonoNanos>(world_.commit_interval_ns, 1);
+  dirty_ = soon_ = true;
+  ArmCommit(true);
+}
+
+void Ledger::ArmCommit(bool soon) {
+  if (under_way_ || failed_) return;
+  if (timer_ != 0 && (timer_soon_ || !soon)) return;
+  if (timer_ != 0) world_.loop->Cancel(std::exchange(timer_, 0));
+  timer_soon_ = soon;
+  const MonoNanos interval =
+      std::max<MonoNanos>(world_.commit_interval_ns, soon ? 1 : kFilteredCommitInterval);
   const MonoNanos tick = (world_.loop->Now() / interval + 1) * interval;
   timer_ = world_.loop->At(tick, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) {
@@ -299,7 +385,7 @@ log::Offset Ledger::HeldFrom(log::Partition p) const {
 void Ledger::Submit() {
   if (!dirty_ || under_way_) return;
   if (timer_ != 0) world_.loop->Cancel(std::exchange(timer_, 0));
-  dirty_ = urgent_ = false;
+  dirty_ = soon_ = urgent_ = false;
   under_way_ = true;
   Committer::Submission submission;
   std::vector<log::Offset> held;
@@ -337,7 +423,7 @@ void Ledger::OnWritten(const Status& status, std::vector<Persisted> dones) {
   if (failed_) {
     for (Persisted& done : std::exchange(dones_, {})) done(status);
   } else if (dirty_) {
-    urgent_ ? Submit() : MarkDirty();
+    urgent_ ? Submit() : ArmCommit(soon_);
   }
   if (on_commit_) on_commit_();
 }
@@ -361,7 +447,9 @@ void Ledger::CountChanged() {
   filtered_.store(sum.filtered, std::memory_order_relaxed);
   dead_.store(sum.dead_lettered, std::memory_order_relaxed);
   dropped_.store(sum.dropped, std::memory_order_relaxed);
-  waiting_.store(rows_.size(), std::memory_order_relaxed);
+  waiting_.store(rows_.size() - rows_.followers() - rows_.members() + batches_.retrying(),
+                 std::memory_order_relaxed);
+  followers_.store(rows_.followers(), std::memory_order_relaxed);
 }
 
 }  // namespace tributary::deliver

@@ -3,7 +3,8 @@
 // Every record the lane has passed is settled: it has an outcome, or a row (waiting, dead letter).
 // Cursor, counts and rows that changed since the last commit go to the committer as one batch, at
 // most every `commit_interval_ns` (ticks are aligned, so that all lanes share one sync), one batch
-// under way at a time. A batch never tells of records whose verdicts are not synced (committer.h).
+// under way at a time; a lane that only filtered, every kFilteredCommitInterval. A batch never
+// tells of records whose verdicts are not synced (committer.h).
 //
 // Threads: the lane's loop, except counts(), synced_cursor() and waiting(): any thread.
 // Failure: after a failed write nothing becomes durable any more; failed() is true and the lane
@@ -15,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "deliver/batch_rows.h"
 #include "deliver/committer.h"
 #include "deliver/range_set.h"
 #include "deliver/stored.h"
@@ -28,6 +30,10 @@ namespace tributary::deliver {
 // Changes gathered for one commit; past it a lane waits before it makes more.
 inline constexpr std::size_t kChangesPerCommitMax = 50'000;
 inline constexpr std::size_t kChangedBytesPerCommitMax = 8 << 20;
+
+// What was only filtered is committed this rarely: after a crash the same rule filters it again,
+// and a thousand destinations that want nothing must not write a thousand cursors per tick.
+inline constexpr MonoNanos kFilteredCommitInterval = kNanosPerSecond;
 
 struct LedgerWorld {
   Committer* committer = nullptr;
@@ -45,6 +51,8 @@ struct LedgerState {
   };
   std::vector<StoredCursor> cursors;  // one per partition
   std::vector<Waiting> waiting;
+  std::vector<Waiting> followers;
+  std::vector<BatchRows::Batch> batches;
   std::vector<Position> dead;
   std::uint64_t dead_bytes = 0;  // of their events
 };
@@ -74,6 +82,17 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   void SettleDelivered(Position at, bool row);
   void SettleFiltered(Position at, bool row);
   void SettleWaiting(Position at, const StoredWaiting& waiting, WaitingRows::Times times);
+  // A row that may not go before others of its key (`waiting.key`).
+  void SettleFollower(Position at, const StoredWaiting& waiting, MonoNanos due);
+  // One row for all members, whatever rows they had. It may be sent (BatchRows::Arm) once a commit
+  // after this is durable.
+  void SettleBatch(BatchRows::Batch batch);
+  // After an attempt: waits for the next one.
+  void PutBackBatch(BatchId id, const StoredBatch& batch, WaitingRows::Times times);
+  // The batch waits until `after` has ended.
+  void SetAfter(BatchId id, BatchId after);
+  // Its row goes; each member must have been settled, or belong to another batch by now.
+  void EndBatch(BatchId id);
   void SettleDead(Position at, const StoredDead& dead, const DeadFacts& facts, bool row);
   // Its event is gone: dropped by the rule `retention`.
   void DropRow(Position at, UnixMicros now_us);
@@ -112,6 +131,8 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   bool IsDead(Position at) const { return partitions_[at.partition].dead.Contains(at.offset); }
   WaitingRows& rows() { return rows_; }
   const WaitingRows& rows() const { return rows_; }
+  BatchRows& batches() { return batches_; }
+  const BatchRows& batches() const { return batches_; }
   std::size_t partitions() const { return partitions_.size(); }
   // Cursor, settled ranges and counts as they are now, stored or not.
   StoredCursor cursor(log::Partition p) const { return CursorOf(partitions_[p]); }
@@ -122,6 +143,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   log::Offset synced_cursor(log::Partition partition) const { return published_[partition].load(); }
   std::uint64_t waiting() const { return waiting_.load(std::memory_order_relaxed); }
   std::uint64_t dead_bytes() const { return dead_bytes_.load(std::memory_order_relaxed); }
+  std::uint64_t followers() const { return followers_.load(std::memory_order_relaxed); }
 
  private:
   struct PartitionState {
@@ -136,11 +158,13 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   };
   PartitionState& Touch(log::Partition partition);
   void Settle(Position at, bool row);
+  void DeleteRow(Position at);
   void Put(std::string key, std::string value);
   void Delete(std::string key) { changes_.Delete(store::Family::kOwned, std::move(key)); }
   bool TakeDead(const DeadEntry& entry);
   std::vector<Position> Unfinished(log::Partition partition) const;
   void MarkDirty();
+  void ArmCommit(bool soon);
   void Submit();
   void OnWritten(const Status& status, std::vector<Persisted> dones);
   log::Offset HeldFrom(log::Partition partition) const;
@@ -151,6 +175,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   const LaneId lane_;
   std::vector<PartitionState> partitions_;
   WaitingRows rows_;
+  BatchRows batches_;
   std::function<void()> on_commit_;
   DeadListener on_dead_;
 
@@ -158,14 +183,17 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   std::size_t bytes_ = 0;
   std::vector<Persisted> dones_;
   bool dirty_ = false;
+  bool soon_ = false;  // not only what was filtered
   bool under_way_ = false;
   bool urgent_ = false;
   bool failed_ = false;
   os::Executor::TimerId timer_ = 0;
+  bool timer_soon_ = false;
 
   std::vector<std::atomic<log::Offset>> published_;
   std::atomic<std::uint64_t> delivered_{0}, filtered_{0}, dead_{0}, dropped_{0}, waiting_{0};
   std::atomic<std::uint64_t> dead_bytes_{0};
+  std::atomic<std::uint64_t> followers_{0};
 };
 
 }  // namespace tributary::deliver

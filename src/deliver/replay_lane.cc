@@ -38,19 +38,26 @@ void Lane::WakeReplays() {
   }
 }
 
+// Taken, without an outcome and without a row.
+void Lane::DropUnsent(Position at) {
+  ledger_->SettleRun(at.partition, at.offset, at.offset + 1, {.dropped = 1});
+  ledger_->NoteDropped(at.partition, DropRule::kReplayCancelled, world_.clock->Now(),
+                       {{at.offset, at.offset + 1}});
+}
+
 void Lane::CancelReplay(store::Batch changes, Persisted done) {
   replay_->cancelled = true;
   for (const auto& [token, attempt] : in_flight_) {
     const Position at = attempt.at;
-    if (attempt.row) continue;
-    ledger_->SettleRun(at.partition, at.offset, at.offset + 1, {.dropped = 1});
-    ledger_->NoteDropped(at.partition, DropRule::kReplayCancelled, world_.clock->Now(),
-                         {{at.offset, at.offset + 1}});
+    if (!attempt.row && attempt.batch == 0) DropUnsent(at);
   }
+  for (const Position at : GatheredWithoutRow()) DropUnsent(at);
+  gathering_ = {};
   CancelInFlight();
   // Its requests go with it; perhaps it is in the middle of a call.
   world_.loop->Post([old = std::move(settings_.destination)] {});
   settings_.destination = nullptr;
+  ForgetKeys();
   ledger_->DropRows(world_.clock->Now());
   ledger_->Commit(std::move(changes), std::move(done));
   Pump();

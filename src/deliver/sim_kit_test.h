@@ -213,8 +213,11 @@ struct Seen {
   Position at;
   std::string webhook_id;
   std::string replay;  // its id; empty: live
+  std::string key;     // of the record
   std::uint32_t attempt = 0;
   MonoNanos when = 0;
+  bool batch = false;
+  std::string body;       // of a batch
   bool accepted = false;  // by the receiver; its answer may still be under way
   bool answered = false;
   MonoNanos answered_at = 0;
@@ -241,8 +244,9 @@ struct Receivers {
 };
 
 // Destination type "sim": asks Receivers::current.
-class SimDestination final : public Destination {
+class SimDestination : public Destination {
  public:
+  static constexpr bool kBatches = true;
   struct OptionsType {
     std::string url = "sim:";
     config::Secret token;
@@ -266,8 +270,11 @@ class SimDestination final : public Destination {
          .at = {delivery.record->partition, delivery.record->offset},
          .webhook_id = std::string(delivery.webhook_id),
          .replay = std::string(delivery.replay),
+         .key = std::string(delivery.record->fields.key),
          .attempt = delivery.attempt,
          .when = loop_->Now(),
+         .batch = delivery.batch,
+         .body = delivery.batch ? std::string(delivery.body) : std::string(),
          .accepted = !answer.never && answer.outcome.verdict == Verdict::kDelivered});
     ++pending_;
     if (answer.never) return;
@@ -467,13 +474,18 @@ class DeliverWorld {
   // ---- Events ----
   Position Append(std::string_view name = "Event", log::Partition partition = 0,
                   std::string_view payload = R"({"event":1})") {
+    return AppendAs({}, name, payload, partition);
+  }
+  // With a record key; an empty one is the message id.
+  Position AppendAs(std::string_view key, std::string_view name = "Event",
+                    std::string_view payload = R"({"event":1})", log::Partition partition = 0) {
     const log::Offset at = log.assigned(partition);
     auto batch = std::make_unique<log::Batch>();
     const std::string id = "m" + std::to_string(partition) + "-" + std::to_string(at);
     const log::RecordFields fields{.received_at_us = sim.Now(),
                                    .source = 1,
                                    .type = log::EventType::kTrack,
-                                   .key = id,
+                                   .key = key.empty() ? std::string_view(id) : key,
                                    .name = name,
                                    .message_id = id};
     EXPECT_TRUE(batch->Add(fields, payload).has_value());

@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "config/json_text.h"
 #include "deliver/engine.h"
+#include "deliver/order_key.h"
 
 namespace tributary::deliver {
 namespace {
@@ -114,8 +115,22 @@ void RetryOptions::Describe(config::OptionList<RetryOptions>& o) {
 }
 
 void BatchOptions::Describe(config::OptionList<BatchOptions>& o) {
-  o.Optional("size", &BatchOptions::size, "Events per request.");
-  o.Duration("wait", &BatchOptions::wait_ns, "How long to wait for a batch to fill.");
+  o.Optional(
+      "size", &BatchOptions::size,
+      "Events per request at most; more than 1: the body is a JSON array, and its webhook-id "
+      "is made of its members'.",
+      {.min = 1, .max = kBatchEventsMax});
+  o.Duration("wait", &BatchOptions::wait_ns,
+             "How long the first event of a batch waits for others; 0s: what there is at once goes "
+             "together.",
+             {.min = 0, .max = kBatchWaitMax});
+  o.Bytes("bytes", &BatchOptions::bytes, "Bytes of a body at most; a larger event goes alone.",
+          {.min = 1, .max = kBatchBytesMax});
+  o.Optional(
+      "split", &BatchOptions::split,
+      "Whether a batch that is refused for good is sent again in halves, until the event that "
+      "cannot be delivered is alone and only that one is dead-lettered; false: all of them "
+      "are.");
 }
 
 void LaneOptions::Describe(config::OptionList<LaneOptions>& o) {
@@ -126,8 +141,16 @@ void LaneOptions::Describe(config::OptionList<LaneOptions>& o) {
              "A jq program that makes the body from the event; it must have exactly one output.",
              {.min = 0, .max = kProgramBytesMax});
   o.Enum("order", &LaneOptions::order, {{"none", Order::kNone}, {"key", Order::kKey}},
-         "key: events of one key one after another.");
-  o.Optional("order_by", &LaneOptions::order_by, "Path of the key that orders.");
+         "key: events of one key one after another, in the order they were accepted; while one "
+         "waits for a retry, later ones of its key wait behind it.");
+  o.Optional("order_by", &LaneOptions::order_by,
+             "Of `order: key`: path of the key in the event, such as properties.vin or "
+             "context.device.id; an event that has no number or string there, and an empty path, "
+             "mean the event's own key.");
+  o.Duration("order_wait", &LaneOptions::order_wait_ns,
+             "Of `order: key`: an event that still fails so long after its first attempt is "
+             "dead-lettered if others wait behind it; 0s: they wait until its retries are over.",
+             {.min = 0, .max = kScheduleEntryMax});
   o.Optional("start", &LaneOptions::start, "Where it begins: now, earliest or a time.");
   o.Optional("concurrency", &LaneOptions::concurrency, "Requests in flight at most.",
              {.min = 1, .max = kConcurrencyMax});
@@ -149,11 +172,7 @@ Status LaneOptions::Check() const {
   if (!(rate_limit >= 0) || rate_limit > kRateLimitMax) {
     return Wrong("rate_limit", "must be from 0 (no limit) to 1000000");
   }
-  // Refused by name: an option that is taken and then ignored would be a promise broken silently.
-  if (order != Order::kNone) return Wrong("order", "must be \"none\" in this version");
-  if (!order_by.empty()) return Wrong("order_by", "is not supported by this version");
-  if (batch.size != 1) return Wrong("batch.size", "must be 1 in this version");
-  if (batch.wait_ns != 0) return Wrong("batch.wait", "must be 0s in this version");
+  TRY(ParseOrderBy(order_by));
   return {};
 }
 
@@ -200,6 +219,12 @@ Result<Spec> SpecReader::Read(const Spec& base, const json& object) const {
   TRY(config::ReadObject(config::OptionList<LaneOptions>::Specs(), parts.lane, &spec.lane));
   spec.lane.type = spec.type->name;
   TRY(spec.lane.Check());
+  if (spec.lane.batch.size > 1 && !spec.type->batches) {
+    return std::unexpected(Wrong("batch.size", "must be 1: a destination of type " +
+                                                   std::string(spec.type->name) +
+                                                   " takes one event at a time")
+                               .error());
+  }
   json rule = base.rule.fields.empty() ? json::object() : json::parse(base.rule.fields);
   rule.merge_patch(parts.rule);
   TRY_ASSIGN(spec.rule, matchers_.Compile(rule, {.name = spec.lane.name, .type = spec.lane.type}));

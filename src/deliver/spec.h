@@ -25,6 +25,8 @@ struct RetryOptions {
 struct BatchOptions {
   std::uint32_t size = 1;
   MonoNanos wait_ns = 0;
+  std::size_t bytes = 1 << 20;
+  bool split = true;
   static void Describe(config::OptionList<BatchOptions>& o);
 };
 
@@ -38,6 +40,7 @@ struct LaneOptions {
   std::string mapping;
   Order order = Order::kNone;
   std::string order_by;
+  MonoNanos order_wait_ns = 24 * 3600 * kNanosPerSecond;
   std::string start = "now";
   std::uint32_t concurrency = 16;
   double rate_limit = 0;

@@ -12,6 +12,7 @@ namespace {
 constexpr char kVersion = 1;
 constexpr char kWaitingVersion = 2;
 constexpr char kRedrivenVersion = 3;  // of a waiting row
+constexpr char kAttemptVersion = 2;
 
 class Writer {
  public:
@@ -149,6 +150,17 @@ Result<StoredWaiting> DecodeWaiting(std::string_view bytes) {
   return Whole(reader, v, "waiting row");
 }
 
+std::string EncodeFollower(UnixMicros due_us) {
+  return Writer().Number(due_us).Take();
+}
+
+Result<UnixMicros> DecodeFollower(std::string_view bytes) {
+  UnixMicros due_us = 0;
+  Reader reader(bytes);
+  reader.Number(due_us);
+  return Whole(reader, due_us, "follower");
+}
+
 std::string EncodeDead(const StoredDead& v) {
   return Writer().Number(v.at_us).Number(v.attempts).Text(v.reason).Take();
 }
@@ -257,24 +269,49 @@ Result<StoredDropped> DecodeDropped(log::Offset first, std::string_view bytes) {
 std::string EncodeAttempt(const StoredAttempt& v) {
   const Attempt& a = v.attempt;
   const auto duration = static_cast<std::uint32_t>(std::clamp<std::int64_t>(a.duration_ms, 0, ~0U));
-  return Writer()
-      .Number(a.at_us)
-      .Number(v.number)
-      .Number(static_cast<std::uint16_t>(a.status))
-      .Number(duration)
-      .Number(a.revision)
-      .Text(a.error)
-      .Text(a.response)
-      .Take();
+  const bool batch = v.batch != Hash128{};
+  Writer writer(batch ? kAttemptVersion : kVersion);
+  writer.Number(a.at_us).Number(v.number).Number(static_cast<std::uint16_t>(a.status));
+  writer.Number(duration).Number(a.revision).Text(a.error).Text(a.response);
+  if (batch) writer.Number(v.batch.high).Number(v.batch.low);
+  return writer.Take();
+}
+
+std::string EncodeBatch(const StoredBatch& v) {
+  Writer writer;
+  writer.Number(v.due_us).Number(v.attempts).Number(v.base).Number(v.since_us).Number(v.after);
+  writer.Number(v.id.high).Number(v.id.low).Number(static_cast<std::uint32_t>(v.members.size()));
+  for (const StoredBatch::Member& m : v.members) {
+    writer.Number(m.at.partition).Number(m.at.offset);
+    writer.Number(m.webhook_id.high).Number(m.webhook_id.low).Number(m.key);
+  }
+  return writer.Take();
+}
+
+Result<StoredBatch> DecodeBatch(std::string_view bytes) {
+  constexpr std::size_t kMemberBytes = 36;
+  StoredBatch v;
+  Reader reader(bytes);
+  std::uint32_t members = 0;
+  reader.Number(v.due_us).Number(v.attempts).Number(v.base).Number(v.since_us).Number(v.after);
+  reader.Number(v.id.high).Number(v.id.low).Number(members);
+  if (reader.left() == members * kMemberBytes) v.members.resize(members);
+  for (StoredBatch::Member& m : v.members) {
+    reader.Number(m.at.partition).Number(m.at.offset);
+    reader.Number(m.webhook_id.high).Number(m.webhook_id.low).Number(m.key);
+  }
+  if (v.members.empty()) return Fail(ErrorCode::kCorrupt, "a stored batch is broken");
+  return Whole(reader, std::move(v), "batch");
 }
 
 Result<StoredAttempt> DecodeAttempt(std::string_view bytes) {
   StoredAttempt v;
   std::uint16_t status = 0;
   std::uint32_t duration = 0;
-  Reader reader(bytes);
+  Reader reader(bytes, kAttemptVersion);
   reader.Number(v.attempt.at_us).Number(v.number).Number(status).Number(duration);
   reader.Number(v.attempt.revision).Text(v.attempt.error).Text(v.attempt.response);
+  if (reader.version() >= 2) reader.Number(v.batch.high).Number(v.batch.low);
   v.attempt.status = status;
   v.attempt.duration_ms = duration;
   return Whole(reader, std::move(v), "attempt");
@@ -364,7 +401,7 @@ std::optional<DeliveryPlace> ParseDeliveryId(std::string_view text) {
                        .at = {static_cast<std::uint32_t>(id.high), id.low}};
 }
 
-std::string WebhookId(DestinationId destination, const log::RecordView& record) {
+Hash128 WebhookIdHash(DestinationId destination, const log::RecordView& record) {
   std::string bytes;
   AppendLe(bytes, destination);
   AppendLe(bytes, record.fields.source);
@@ -373,7 +410,22 @@ std::string WebhookId(DestinationId destination, const log::RecordView& record) 
   } else {
     bytes += "@" + std::to_string(record.partition) + ":" + std::to_string(record.offset);
   }
-  return "msg_" + HashOf128(bytes).ToHex();
+  return HashOf128(bytes);
+}
+
+std::string WebhookId(DestinationId destination, const log::RecordView& record) {
+  return WebhookIdText(WebhookIdHash(destination, record));
+}
+
+Hash128 BatchWebhookId(const std::vector<StoredBatch::Member>& members) {
+  std::string ids;
+  ids.reserve(members.size() * 36);
+  for (const StoredBatch::Member& member : members) ids += WebhookIdText(member.webhook_id);
+  return HashOf128(ids);
+}
+
+std::string WebhookIdText(Hash128 hash) {
+  return "msg_" + hash.ToHex();
 }
 
 }  // namespace tributary::deliver

@@ -7,12 +7,16 @@
 //   Waiting  2, due_us i64, attempts u32, since_us i64, key u64
 //            3, the same, redriven_after u32                      only of what was redriven
 //            1, due_us i64, attempts u32                          read, no longer written
+//   Follower 1, due_us i64                                       0: as soon as its turn comes
 //   Dead     1, at_us i64, attempts u32, reason text
 //   DeadAge  1, attempts u32, bytes u32, source u32, hash64 of the message id u64
 //   Dropped  1, rule u8, at_us i64, n u32, n × (gap u64, length u64); a gap counts from the end of
 //            the run before, the first one from the key's offset
 //   Attempt  1, at_us i64, number u32, status u16, duration_ms u32, revision u32, error text,
 //            response text
+//            2, the same, then batch u128 (high u64, low u64)     of an attempt with others
+//   Batch    1, due_us i64, attempts u32, base u32, since_us i64, after u64, id u128, n u32,
+//            n × (partition u32, offset u64, webhook id u128, key u64)
 //   Kept     1, received_us i64, event_us i64, source u32, kind u8, type u8, flags u8, key text,
 //            name text, message_id text, correlation_id text, payload to the end
 //   Lane     1, status u8 (0 active, 1 paused, 2 disabled, 3 deleted), at_us i64, reason text
@@ -26,6 +30,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/result.h"
 #include "deliver/outcome.h"
 #include "log/record.h"
@@ -68,6 +73,10 @@ struct StoredWaiting {
 };
 std::string EncodeWaiting(const StoredWaiting& value);
 Result<StoredWaiting> DecodeWaiting(std::string_view bytes);
+
+// Of a follower: the earliest time it may be sent. Its key's hash is in the key of its row.
+std::string EncodeFollower(UnixMicros due_us);
+Result<UnixMicros> DecodeFollower(std::string_view bytes);
 
 struct StoredDead {
   UnixMicros at_us = 0;
@@ -123,9 +132,31 @@ Result<StoredDropped> DecodeDropped(log::Offset first, std::string_view bytes);
 struct StoredAttempt {
   std::uint32_t number = 0;  // counted from 1
   Attempt attempt;
+  Hash128 batch = {};  // the batch that was sent (StoredBatch::id); zero: the event alone
 };
 std::string EncodeAttempt(const StoredAttempt& value);
 Result<StoredAttempt> DecodeAttempt(std::string_view bytes);
+
+// Several pairs that are sent together, in this order, as often as it takes: the row of them all.
+using BatchId = std::uint64_t;
+struct StoredBatch {
+  struct Member {
+    Position at;
+    Hash128 webhook_id;
+    std::uint64_t key = 0;  // that it holds (`order: key`); 0: none
+    friend bool operator==(const Member&, const Member&) = default;
+  };
+  UnixMicros due_us = 0;
+  std::uint32_t attempts = 0;  // made with its members, those before they were split off included
+  std::uint32_t base = 0;      // of these, the ones before it was composed
+  UnixMicros since_us = 0;     // when the first one began; 0: there was none
+  BatchId after = 0;           // shares keys with this one, which must have ended first; 0: none
+  Hash128 id;                  // BatchWebhookId() of its members
+  std::vector<Member> members;
+  BatchId key() const { return id.high; }
+};
+std::string EncodeBatch(const StoredBatch& value);
+Result<StoredBatch> DecodeBatch(std::string_view bytes);
 
 std::string EncodeKept(const log::RecordView& record);
 // Views into `bytes`.
@@ -151,8 +182,12 @@ struct DeliveryPlace {
 // nullopt when it is none. That it was ever given out is for the caller to see.
 std::optional<DeliveryPlace> ParseDeliveryId(std::string_view id);
 
-// "msg_" + hex of HashOf128(destination u32 LE, source u32 LE, message id bytes). A record without
-// a message id counts as having "@PARTITION:OFFSET".
+// Of one event: "msg_" + hex of HashOf128(destination u32 LE, source u32 LE, message id bytes). A
+// record without a message id counts as having "@PARTITION:OFFSET".
+Hash128 WebhookIdHash(DestinationId destination, const log::RecordView& record);
 std::string WebhookId(DestinationId destination, const log::RecordView& record);
+// Of a batch: HashOf128 of its members' ids, written "msg_" + hex each, one after another in order.
+Hash128 BatchWebhookId(const std::vector<StoredBatch::Member>& members);
+std::string WebhookIdText(Hash128 hash);  // "msg_" + hex
 
 }  // namespace tributary::deliver

@@ -313,6 +313,13 @@ std::string DeliveryBatch(std::uint32_t lane, std::uint64_t members_hash) {
 std::string DeliveryBatchesOf(std::uint32_t lane) {
   return OfLane(Prefix::kDeliveryBatch, lane);
 }
+std::optional<DeliveryBatchKey> ParseDeliveryBatch(std::string_view key) {
+  Parser parser(Prefix::kDeliveryBatch, key);
+  DeliveryBatchKey out;
+  out.lane = parser.U32();
+  out.members_hash = parser.U64();
+  return parser.done() ? std::optional(out) : std::nullopt;
+}
 
 std::string Replay(std::uint32_t lane) {
   return OfLane(Prefix::kReplay, lane);

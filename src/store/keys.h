@@ -46,17 +46,19 @@ enum class Prefix : char {
   kDone = 'R',          // lane u32, partition u32, first u64 → end u64: settled above the cursor
   kWaiting = 'W',       // lane u32, partition u32, offset u64 → attempts, due time, last error
   kWaitingDue = 'w',    // lane u32, due_us u64, partition u32, offset u64 → (empty)
-  kFollower = 'F',      // lane u32, hash64 of the record key, partition u32, offset u64 → (empty)
-  kDeadLetter = 'X',    // lane u32, partition u32, offset u64 → reason, attempts, when
+  kFollower = 'F',    // lane u32, hash64 of the key it is ordered by, partition u32, offset u64 →
+                      // the earliest time it may go
+  kDeadLetter = 'X',  // lane u32, partition u32, offset u64 → reason, attempts, when
   kDeadLetterAge = 'x',  // lane u32, at_us u64, partition u32, offset u64 → bytes it occupies
   kKeptBody = 'B',       // lane u32, partition u32, offset u64 → the record, copied before
                          // retention passed it (only for waiting rows and dead letters)
   kAttempt = 'T',  // lane u32, partition u32, offset u64, number % 256 u8 → one attempt that
                    // failed, or ended a pair that had failed before
   kReplay = 'Y',   // lane u32 → the replay whose lane it is (deliver/replay_record.h)
-  kDeliveryBatch = 'G',  // lane u32, hash of members u64 → composition, stored before first sent
-  kDropped = 'Z',        // lane u32, partition u32, first offset u64 → pairs lost, and by which rule
-  kDeadMove = 'J',       // number u64 → a redrive or deletion of dead letters and how far it is
+  kDeliveryBatch = 'G',  // lane u32, hash of members u64 → composition, stored before first sent;
+                         // the row of all its members while it waits
+  kDropped = 'Z',   // lane u32, partition u32, first offset u64 → pairs lost, and by which rule
+  kDeadMove = 'J',  // number u64 → a redrive or deletion of dead letters and how far it is
 
   // kDerived: written by the process runner only.
   kProcessor = 'P',        // processor u32, slot u8, rest → its state, owned by one slot
@@ -179,6 +181,11 @@ std::string AttemptsAt(std::uint32_t lane, Position at);
 std::optional<LaneKey> ParseAttempt(std::string_view key);
 std::string DeliveryBatch(std::uint32_t lane, std::uint64_t members_hash);
 std::string DeliveryBatchesOf(std::uint32_t lane);
+struct DeliveryBatchKey {
+  std::uint32_t lane = 0;
+  std::uint64_t members_hash = 0;
+};
+std::optional<DeliveryBatchKey> ParseDeliveryBatch(std::string_view key);
 
 // Replays, in the order made: a replay's number is its lane's.
 std::string Replay(std::uint32_t lane);

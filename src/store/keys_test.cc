@@ -39,6 +39,11 @@ TEST(Keys, WhatIsBuiltIsParsedBack) {
   ASSERT_TRUE(due);
   EXPECT_EQ(due->at_us, 123'456);
   EXPECT_EQ(due->at, (Position{2, 8}));
+  const auto batch = ParseDeliveryBatch(DeliveryBatch(3, 0xbeefULL));
+  ASSERT_TRUE(batch.has_value());
+  EXPECT_EQ(batch->lane, 3U);
+  EXPECT_EQ(batch->members_hash, 0xbeefULL);
+  EXPECT_FALSE(ParseDeliveryBatch(Follower(3, 0xbeefULL, {0, 4})));
   const auto follower = ParseFollower(Follower(1, 0xfeedULL, {0, 4}));
   ASSERT_TRUE(follower);
   EXPECT_EQ(follower->key_hash, 0xfeedULL);

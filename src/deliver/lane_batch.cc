@@ -1,0 +1,193 @@
+// Batches, the first half: what is taken gathers until it is enough, then its composition is made
+// durable, and only then it may be sent. What has gathered but was not composed is nothing yet: the
+// cursor does not pass it, and after a restart it is read again.
+#include <algorithm>
+
+#include "base/logging.h"
+#include "deliver/lane.h"
+
+namespace tributary::deliver {
+
+namespace keys = store::keys;
+
+namespace {
+
+// How large a row's event is is known only when it was read: room for so much is made first.
+constexpr std::size_t kRowBytesExpected = 32 * 1024;
+
+}  // namespace
+
+bool Lane::GatherFull(std::size_t bytes_to_come) const {
+  const LaneBatching& batch = settings_.batch;
+  if (gathering_.members.empty()) return false;
+  return gathering_.members.size() >= batch.size ||
+         gathering_.body.size() + bytes_to_come + 2 > batch.bytes;
+}
+
+// Whether a record with so many bytes may be taken now. One batch gathers ahead of the window.
+bool Lane::MayGather(std::size_t bytes, MonoNanos now) {
+  if (ledger_->congested() || breaker_.Allows(window_.size(), now) == 0) return false;
+  return !GatherFull(bytes) || FlushIfRoom(now);
+}
+
+// Records of one key may share a batch, because they stay in order within it.
+bool Lane::MayJoin(KeyQueues::Key key) const {
+  if (!Batching() || settings_.schedule.front() != 0 || keys_.HasFollowers(key)) return false;
+  const auto found = gathering_.held.find(key);
+  return found != gathering_.held.end() && found->second == keys_.held(key);
+}
+
+void Lane::Gather(const log::RecordView& record, std::string_view body, KeyQueues::Key key,
+                  MonoNanos now) {
+  if (gathering_.members.empty()) gathering_.began_ns = now;
+  gathering_.body += gathering_.members.empty() ? '[' : ',';
+  gathering_.body += body;
+  gathering_.members.push_back({.at = {record.partition, record.offset},
+                                .webhook_id = WebhookIdHash(destination(), record),
+                                .key = key});
+  if (key != 0) ++gathering_.held[key];
+}
+
+// Rows whose turn has come join what gathers; one that was tried before goes alone, so that its
+// attempts count on.
+void Lane::GatherRows(MonoNanos now) {
+  const std::size_t bytes = std::min(kRowBytesExpected, settings_.batch.bytes / 4);
+  while (MayGather(bytes, now)) {
+    if (const auto due = ledger_->rows().TakeDue(now)) {
+      if (GivenUp(*due, now)) continue;
+      if (const auto key = ClaimKey(*due)) GatherRow(*due, *key, now);
+    } else if (!SendFollower(now)) {
+      return;
+    }
+  }
+}
+
+// Followers of one key may go together, in order.
+void Lane::GatherFollower(Position at, KeyQueues::Key key, MonoNanos now) {
+  bool gathered = GatherRow(at, key, now);
+  while (gathered && key != 0 && !GatherFull(0)) {
+    const auto next = keys_.TakeNext(key);
+    if (!next) return;
+    const WaitingRows::Row& row = *ledger_->rows().Find(*next);
+    if (row.times.due > now || gathering_.held[key] != keys_.held(key)) {
+      keys_.Follow(key, *next);
+      return;
+    }
+    keys_.Hold(key);
+    ledger_->rows().SetInFlight(*next);
+    gathered = GatherRow(*next, key, now);
+  }
+}
+
+// False when its event must be read from the store first: it comes later then.
+bool Lane::GatherRow(Position at, KeyQueues::Key key, MonoNanos now) {
+  if (const auto found = world_.log->ReadOne(at.partition, at.offset)) {
+    AddRow(found->record, key, now);
+    return true;
+  }
+  world_.committer->Post([weak = weak_from_this(), store = world_.store, loop = world_.loop,
+                          body_key = keys::KeptBody(id_, at), at, key] {
+    auto body = store->Get(store::Family::kOwned, body_key);
+    loop->Post([weak, at, key, body = std::move(body)] {
+      if (const auto self = weak.lock()) self->GatherKept(at, key, body);
+    });
+  });
+  return false;
+}
+
+void Lane::GatherKept(Position at, KeyQueues::Key key,
+                      const Result<std::optional<std::string>>& body) {
+  const WaitingRows::Row* row = ledger_->rows().Find(at);
+  if (stopped_ || row == nullptr) return;
+  if (body && *body) {
+    if (const auto record = DecodeKept(at, **body)) {
+      AddRow(*record, key, world_.loop->Now());
+      PumpSoon();
+      return;
+    }
+  }
+  LoseRow(at, key, row->times.since);
+  PumpSoon();
+}
+
+void Lane::AddRow(const log::RecordView& record, KeyQueues::Key key, MonoNanos now) {
+  const Position at{record.partition, record.offset};
+  const WaitingRows::Row* row = ledger_->rows().Find(at);
+  if (AsksPrograms(at)) {
+    Send(BeginAttempt(at, key, row, now), record);
+    return;
+  }
+  const bool fits = !GatherFull(record.payload.size()) || FlushIfRoom(now);
+  if (row->stored.attempts == 0 && fits) {
+    Gather(record, record.payload, key, now);
+  } else {
+    ComposeAlone(record, record.payload, key);
+  }
+}
+
+void Lane::ComposeAlone(const log::RecordView& record, std::string_view body, KeyQueues::Key key) {
+  const Position at{record.partition, record.offset};
+  const WaitingRows::Row row = *ledger_->rows().Find(at);
+  StoredBatch alone{
+      .due_us = row.stored.due_us,
+      .attempts = row.stored.attempts,
+      .base = row.stored.redriven_after,
+      .since_us = row.stored.since_us,
+      .members = {{.at = at, .webhook_id = WebhookIdHash(destination(), record), .key = key}}};
+  alone.id = BatchWebhookId(alone.members);
+  Compose({{.stored = std::move(alone),
+            .times = {.due = world_.loop->Now(), .since = row.times.since},
+            .body = "[" + std::string(body) + "]"}});
+}
+
+void Lane::FlushInTime(MonoNanos now) {
+  if (gathering_.members.empty()) return;
+  const bool over = now - gathering_.began_ns >= settings_.batch.wait_ns;
+  if (over || !Batching() || GatherFull(0)) FlushIfRoom(now);
+}
+
+bool Lane::FlushIfRoom(MonoNanos now) {
+  if (Room(now) <= composing_) return false;
+  Flush(now);
+  return true;
+}
+
+void Lane::Flush(MonoNanos now) {
+  Gathering gathered = std::exchange(gathering_, {});
+  for (const StoredBatch::Member& member : gathered.members) {
+    if (ledger_->rows().Find(member.at) == nullptr) KeepIfReleased(member.at);
+  }
+  StoredBatch stored{.members = std::move(gathered.members)};
+  stored.id = BatchWebhookId(stored.members);
+  gathered.body += ']';
+  if (gathered.stale) gathered.body.clear();
+  Compose({{.stored = std::move(stored), .times = {.due = now}, .body = std::move(gathered.body)}});
+}
+
+// Makes the compositions durable; then they may be sent.
+void Lane::Compose(std::vector<BatchRows::Batch> batches) {
+  std::vector<BatchId> ids;
+  for (BatchRows::Batch& batch : batches) {
+    ids.push_back(batch.stored.key());
+    ledger_->SettleBatch(std::move(batch));
+  }
+  composing_ += ids.size();
+  ledger_->Commit({}, [weak = weak_from_this(), ids = std::move(ids)](const Status& written) {
+    const auto self = weak.lock();
+    if (!self || !written) return;
+    self->composing_ -= ids.size();
+    for (const BatchId id : ids) self->ledger_->batches().Arm(id);
+    self->Pump();
+  });
+}
+
+// Records that were taken and have neither a row nor an outcome, in the order gathered.
+std::vector<Position> Lane::GatheredWithoutRow() const {
+  std::vector<Position> positions;
+  for (const StoredBatch::Member& member : gathering_.members) {
+    if (ledger_->rows().Find(member.at) == nullptr) positions.push_back(member.at);
+  }
+  return positions;
+}
+
+}  // namespace tributary::deliver

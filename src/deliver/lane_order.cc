@@ -1,0 +1,147 @@
+// `order: key`: of each key at most one pair is on its way. What comes later becomes a follower, a
+// durable row, and goes when it is the first of its key that is left.
+//
+// After a restart the records that were on their way are read again; until they have been, nobody
+// may pass them, so no follower goes before the lane has caught up with what it had settled.
+#include <algorithm>
+
+#include "deliver/lane.h"
+#include "deliver/order_key.h"
+
+namespace tributary::deliver {
+
+void Lane::LoadKeys() {
+  for (const auto& [at, row] : ledger_->rows().all()) {
+    if (row.kind == WaitingRows::Kind::kFollower || row.stored.key == 0) continue;
+    keys_.Hold(row.stored.key);
+    if (row.stored.attempts > 0) heads_.insert({row.times.since, at});
+  }
+  for (const auto& [id, batch] : ledger_->batches().all()) {
+    const StoredBatch::Member& first = batch.stored.members.front();
+    if (batch.stored.attempts > 0 && first.key != 0) heads_.insert({batch.times.since, first.at});
+  }
+  for (const auto& [at, row] : ledger_->rows().all()) {
+    if (row.kind == WaitingRows::Kind::kFollower) keys_.Follow(row.stored.key, at);
+  }
+}
+
+bool Lane::CaughtUp() {
+  caught_up_ = caught_up_ || std::ranges::all_of(reading_, [](const Reading& reading) {
+                 return reading.next >= reading.known;
+               });
+  return caught_up_;
+}
+
+void Lane::Follow(const log::RecordView& record, KeyQueues::Key key, MonoNanos now) {
+  const Position at{record.partition, record.offset};
+  // A first wait counts from here, not from when those before it are done.
+  const MonoNanos wait = settings_.schedule.front() == 0
+                             ? 0
+                             : schedule_.WaitAfter(0, std::nullopt, *world_.random).value_or(0);
+  KeepIfReleased(at);
+  ledger_->SettleFollower(
+      at, {.due_us = wait == 0 ? 0 : world_.clock->Now() + wait / 1000, .key = key}, now + wait);
+  keys_.Follow(key, at);
+  if (const auto head = keys_.TakeOverdue(key)) GiveUpHead(*head, now);
+}
+
+// Sends the next record that has nobody before it any more. When order was switched off, that is
+// every follower. False when there is none.
+bool Lane::SendFollower(MonoNanos now) {
+  if (keys_.followers() == 0 || !CaughtUp()) return false;
+  const auto next = keys_.TakeReady(!settings_.ordered);
+  if (!next) return false;
+  const auto& [key_of_row, at] = *next;
+  const KeyQueues::Key key = settings_.ordered ? key_of_row : 0;
+  if (key != 0) keys_.Hold(key);
+  const WaitingRows::Row& row = *ledger_->rows().Find(at);
+  if (row.times.due > now) {
+    ledger_->SettleWaiting(at, {.due_us = row.stored.due_us, .key = key}, {.due = row.times.due});
+    return true;
+  }
+  ledger_->rows().SetInFlight(at);
+  if (Batching()) {
+    GatherFollower(at, key, now);
+  } else {
+    SendRow(at, key, now);
+  }
+  return true;
+}
+
+// The key of a row whose turn has come, held by it. A row without one was redriven, or waited
+// before there was an order: it queues as any pair of its key (nullopt), in its place by offset.
+std::optional<KeyQueues::Key> Lane::ClaimKey(Position at) {
+  const KeyQueues::Key held = ledger_->rows().Find(at)->stored.key;
+  if (!settings_.ordered || held != 0) return held;
+  const auto found = world_.log->ReadOne(at.partition, at.offset);
+  if (!found) return 0;
+  const KeyQueues::Key key = OrderKey(found->record, settings_.order_path);
+  if (keys_.Taken(key)) {
+    ledger_->rows().SetInFlight(at, false);
+    keys_.Follow(key, at);
+    return std::nullopt;
+  }
+  keys_.Hold(key);
+  return key;
+}
+
+bool Lane::HoldsUpOthers(KeyQueues::Key key, MonoNanos since, MonoNanos now) const {
+  return key != 0 && settings_.order_wait_ns != 0 && now - since >= settings_.order_wait_ns &&
+         keys_.HasFollowers(key);
+}
+
+// A pair that holds a key waits for its next attempt.
+void Lane::WatchHead(Position at, KeyQueues::Key key, MonoNanos since, MonoNanos now) {
+  if (key == 0) return;
+  if (settings_.order_wait_ns != 0 && now - since >= settings_.order_wait_ns) {
+    keys_.SetOverdue(key, at);  // nobody waits behind it yet
+  } else {
+    heads_.insert({since, at});
+  }
+}
+
+void Lane::ExpireHeads(MonoNanos now) {
+  if (settings_.order_wait_ns == 0) return;
+  while (!heads_.empty() && now - heads_.begin()->first >= settings_.order_wait_ns) {
+    const auto [since, at] = *heads_.begin();
+    heads_.erase(heads_.begin());
+    const WaitingRows::Row* row = ledger_->rows().Find(at);
+    if (row == nullptr) continue;
+    if (row->kind == WaitingRows::Kind::kMember || keys_.HasFollowers(row->stored.key)) {
+      GiveUpHead(at, now);
+    } else {
+      keys_.SetOverdue(row->stored.key, at);
+    }
+  }
+}
+
+// Unless an attempt is under way or owed to it (the lane was paused, or its breaker open): that
+// decides then.
+void Lane::GiveUpHead(Position at, MonoNanos now) {
+  const WaitingRows::Row* row = ledger_->rows().Find(at);
+  if (row != nullptr && row->kind == WaitingRows::Kind::kMember) {
+    ExpireBatch(row->batch, now);
+    return;
+  }
+  if (row == nullptr || row->in_flight || row->times.due <= now) return;
+  if (!HoldsUpOthers(row->stored.key, row->times.since, now)) {
+    WatchHead(at, row->stored.key, row->times.since, now);  // order_wait has grown meanwhile
+    return;
+  }
+  GiveUp(at, "order_wait is over: others of its key wait behind it; gave up");
+  PumpSoon();
+}
+
+// The pair has ended, whatever became of it.
+void Lane::EndPair(Position at, KeyQueues::Key key, MonoNanos since) {
+  if (key == 0) return;
+  heads_.erase({since, at});
+  keys_.Free(key);
+}
+
+void Lane::ForgetKeys() {
+  keys_ = {};
+  heads_.clear();
+}
+
+}  // namespace tributary::deliver
