@@ -244,6 +244,7 @@ TEST(LaneOrder, WrongPathsAreRefusedByName) {
   std::string deep = "a";
   for (std::size_t i = 1; i < kOrderByDepthMax; ++i) deep += ".a";
   EXPECT_EQ(field({{"order_by", deep + ".a"}}), "order_by");
+  EXPECT_EQ(field({{"order", "none"}, {"order_by", "a"}}), "order_by");
   EXPECT_EQ(field({{"order", "all"}}), "order");
   EXPECT_EQ(field({{"order_wait", "-1s"}}), "order_wait");
   EXPECT_EQ(field({{"order_by", deep}}), "accepted");

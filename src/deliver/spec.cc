@@ -146,7 +146,7 @@ void LaneOptions::Describe(config::OptionList<LaneOptions>& o) {
   o.Optional("order_by", &LaneOptions::order_by,
              "Of `order: key`: path of the key in the event, such as properties.vin or "
              "context.device.id; an event that has no number or string there, and an empty path, "
-             "mean the event's own key.");
+             "mean the event's own key. Refused with `order: none`.");
   o.Duration("order_wait", &LaneOptions::order_wait_ns,
              "Of `order: key`: an event that still fails so long after its first attempt is "
              "dead-lettered if others wait behind it; 0s: they wait until its retries are over.",
@@ -173,6 +173,9 @@ Status LaneOptions::Check() const {
     return Wrong("rate_limit", "must be from 0 (no limit) to 1000000");
   }
   TRY(ParseOrderBy(order_by));
+  if (!order_by.empty() && order != Order::kKey) {
+    return Wrong("order_by", "has a meaning with `order: key` only");
+  }
   return {};
 }
 

@@ -143,6 +143,7 @@ def test_wrong_options_are_refused_by_name(tributary):
             "batch.bytes": {"batch": {"size": 2, "bytes": "17MiB"}},
             "order": {"order": "all"},
             "order_by": {"order": "key", "order_by": "a..b"},
+            "order_by has a meaning": {"order": "none", "order_by": "properties.vin"},
             "order_wait": {"order": "key", "order_wait": "soon"},
             "retry.total": {"retry": {"total": -1}}}.items():
         answer = tributary.post("/api/v1/destinations", {
