@@ -22,8 +22,8 @@
 
 #include "deliver/attempt_window.h"
 #include "deliver/breaker.h"
-#include "deliver/delivery_log.h"
 #include "deliver/concurrency_window.h"
+#include "deliver/delivery_log.h"
 #include "deliver/destination.h"
 #include "deliver/engine.h"
 #include "deliver/key_queues.h"
@@ -333,6 +333,9 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void DeliverBatch(std::uint64_t token, const log::RecordView& first, std::string_view body,
                     bool mapped);
   void SettleBatchOutcome(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
+  void SettleBatchDelivered(StoredBatch batch, MonoNanos since, const StoredAttempt& line,
+                            const std::vector<RejectedMember>& rejected);
+  void LogMembers(const StoredBatch& batch, const StoredAttempt& line);
   void KillBatch(const StoredBatch& batch, MonoNanos since, const std::string& reason);
   void SplitBatch(const StoredBatch& batch, MonoNanos since, MonoNanos now);
   void ReplaceBatch(BatchId old, std::vector<BatchRows::Batch> parts);

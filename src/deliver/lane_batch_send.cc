@@ -169,21 +169,12 @@ void Lane::SettleBatchOutcome(const InFlight& attempt, const Outcome& outcome, M
   batch.since_us = now_us - (now - attempt.since_ns) / 1000;
   StoredAttempt line = LineOf(attempt, outcome, now);
   line.batch = batch.id;
-  if (world_.attempts != nullptr) {
-    for (const StoredBatch::Member& member : batch.members) {
-      world_.attempts->Append(id_, member.at, line);
-    }
-  }
-  RememberBatch(batch, line);
   if (outcome.verdict == Verdict::kDelivered) {
-    for (const StoredBatch::Member& member : batch.members) {
-      if (attempt.attempt > 1) ledger_->AddAttempt(member.at, line);
-      ledger_->SettleDelivered(member.at, true);
-      EndPair(member.at, member.key, attempt.since_ns);
-    }
-    ledger_->EndBatch(attempt.batch);
+    SettleBatchDelivered(batch, attempt.since_ns, line, outcome.rejected);
     return;
   }
+  LogMembers(batch, line);
+  RememberBatch(batch, line);
   if (batch.members.size() > kWholeResponsesMax) {
     line.attempt.response.resize(std::min(line.attempt.response.size(), kCutResponseBytes));
   }
@@ -201,6 +192,39 @@ void Lane::SettleBatchOutcome(const InFlight& attempt, const Outcome& outcome, M
   batch.due_us = now_us + *wait / 1000;
   ledger_->PutBackBatch(attempt.batch, batch, {.due = now + *wait, .since = attempt.since_ns});
   WatchBatch(attempt.batch, now);
+}
+
+// The receiver took the batch, perhaps without some of its members: each is settled by itself.
+void Lane::SettleBatchDelivered(StoredBatch batch, MonoNanos since, const StoredAttempt& line,
+                                const std::vector<RejectedMember>& rejected) {
+  const BatchId id = batch.key();
+  std::set<Position> refused;
+  for (const RejectedMember& reject : rejected) {
+    const StoredBatch::Member& member = batch.members.at(reject.index);
+    StoredAttempt own = line;
+    own.attempt.error = reject.error;
+    if (world_.attempts != nullptr) world_.attempts->Append(id_, member.at, own);
+    ledger_->AddAttempt(member.at, own);
+    Remember(member.at, std::move(own));
+    KillMember(member, batch.attempts, since, reject.error);
+    refused.insert(member.at);
+  }
+  std::erase_if(batch.members, [&](const auto& member) { return refused.contains(member.at); });
+  LogMembers(batch, line);
+  for (const StoredBatch::Member& member : batch.members) {
+    if (line.number > 1) ledger_->AddAttempt(member.at, line);
+    ledger_->SettleDelivered(member.at, true);
+    EndPair(member.at, member.key, since);
+  }
+  ledger_->EndBatch(id);
+  RememberBatch(batch, line);
+}
+
+void Lane::LogMembers(const StoredBatch& batch, const StoredAttempt& line) {
+  if (world_.attempts == nullptr) return;
+  for (const StoredBatch::Member& member : batch.members) {
+    world_.attempts->Append(id_, member.at, line);
+  }
 }
 
 void Lane::KillBatch(const StoredBatch& batch, MonoNanos since, const std::string& reason) {

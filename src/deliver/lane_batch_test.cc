@@ -169,6 +169,33 @@ TEST(LaneBatch, WithoutSplittingAllMembersAreDeadLettered) {
   EXPECT_EQ(DecodeDead(**dead)->reason, "HTTP 400");
 }
 
+TEST(LaneBatch, MembersThatTheReceiverRefusedAloneAreDeadLetteredAndTheOthersDelivered) {
+  BatchWorld w(16);
+  w.Open();
+  w.Make("hook", {{"order", "key"}, {"batch", {{"size", 4}}}});
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    Outcome outcome;
+    if (d.members == 4) outcome.rejected = {{1, "no_name: it lacks one"}, {3, "too_old: by far"}};
+    return Receivers::Answer{.outcome = std::move(outcome)};
+  };
+  for (int i = 0; i < 4; ++i) w.AppendNumbered(i, "a");
+  w.sim.RunFor(kS);
+  EXPECT_EQ(w.receivers.seen.size(), 1U);
+  EXPECT_EQ(w.Stats("hook").delivered, 2U);
+  EXPECT_EQ(w.Stats("hook").dead_lettered, 2U);
+  EXPECT_EQ(w.Trace("hook", {0, 2}).state, PairState::kDelivered);
+  const PairTrace refused = w.Trace("hook", {0, 3});
+  EXPECT_EQ(refused.state, PairState::kDeadLettered);
+  ASSERT_EQ(refused.attempts.size(), 1U);
+  EXPECT_EQ(refused.attempts[0].error, "too_old: by far");
+  const auto dead = w.store.Get(store::Family::kOwned, store::keys::DeadLetter(1, {0, 1}));
+  EXPECT_EQ(DecodeDead(**dead)->reason, "no_name: it lacks one");
+  EXPECT_EQ(w.StoredBatches(), 0U);
+  w.AppendNumbered(4, "a");  // nobody holds the key any more
+  w.sim.RunFor(kS);
+  EXPECT_EQ(w.Stats("hook").delivered, 3U);
+}
+
 TEST(LaneBatch, TheHalvesHaveTheWholeScheduleBeforeThem) {
   BatchWorld w(6);
   w.Open();
