@@ -52,7 +52,8 @@ void Lane::Gather(const log::RecordView& record, std::string_view body, KeyQueue
 // attempts count on.
 void Lane::GatherRows(MonoNanos now) {
   const std::size_t bytes = std::min(kRowBytesExpected, settings_.batch.bytes / 4);
-  while (MayGather(bytes, now)) {
+  // Without room none of them could go, or be asked about.
+  while (Room(now) > 0 && MayGather(bytes, now)) {
     if (const auto due = ledger_->rows().TakeDue(now)) {
       if (GivenUp(*due, now)) continue;
       if (const auto key = ClaimKey(*due)) GatherRow(*due, *key, now);
