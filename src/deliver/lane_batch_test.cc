@@ -142,7 +142,7 @@ TEST(LaneBatch, ItsIdIsMadeOfItsMembersAndTheSameForEveryAttemptAndAfterARestart
 TEST(LaneBatch, APoisonMemberIsFoundAndOnlyItIsDeadLettered) {
   BatchWorld w(4);
   w.Open();
-  w.Make("hook", {{"batch", {{"size", 16}}}});
+  w.Make("hook", {{"batch", {{"size", 16}, {"wait", "1s"}}}});
   w.receivers.answer = [](const std::string&, const Delivery& d) {
     const Numbers numbers = NumbersIn(d.body);
     return std::ranges::find(numbers, 11) != numbers.end() ? Refuse() : Receivers::Answer{};
@@ -428,6 +428,7 @@ std::size_t Broken(std::uint64_t seed, bool plant) {
     return static_cast<int>(w.Stats("hook").delivered + w.Stats("hook").dead_lettered);
   };
   w.sim.RunUntil([&] { return settled() == events; }, 3'600 * kS);
+  w.sim.RunFor(kS);  // until that is in the store
   if (!plant) {
     EXPECT_EQ(settled(), events) << "seed " << seed;
     EXPECT_EQ(w.Stats("hook").retrying + w.Stats("hook").followers, 0U) << "seed " << seed;
