@@ -53,8 +53,7 @@ void LaneAudit::Look(const log::RecordView& record, bool duplicate) {
     return;
   }
   const Matcher* matcher = snapshot_.rules.At(at.partition, at.offset).matcher;
-  const bool wanted =
-      matcher != nullptr && MatchesNatively(*matcher, record);
+  const bool wanted = matcher != nullptr && MatchesNatively(*matcher, record);
   if (!wanted && !FormsPair(matcher, record.fields)) {
     if (side.rows() > 0) Name(at, "has a row, but the destination never asked for it");
     return;

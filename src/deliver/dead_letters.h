@@ -41,7 +41,7 @@ struct DeadSelection {
 };
 
 struct DeadLetterQuery {
-  DeadSelection selection;  // without ids
+  DeadSelection selection;             // without ids
   std::vector<log::SourceId> sources;  // any of them; empty: of any source
   std::optional<std::string> message_id;
   std::string cursor;  // of the page before; empty: the newest

@@ -20,7 +20,7 @@ struct DeliveriesWorld {
   const log::Verdicts* verdicts = nullptr;
   const DeliveryLog* attempts = nullptr;  // may be nullptr
   os::Executor* reads = nullptr;
-  Programs* programs = nullptr;  // may be nullptr: then no pair is decided by one
+  Programs* programs = nullptr;                 // may be nullptr: then no pair is decided by one
   std::function<std::vector<LaneRef>()> lanes;  // in order of their ids; any thread
 };
 

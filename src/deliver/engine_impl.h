@@ -17,8 +17,8 @@
 #include "deliver/deliveries_service.h"
 #include "deliver/engine.h"
 #include "deliver/engine_declared.h"
-#include "deliver/engine_revisions.h"
 #include "deliver/engine_dry_run.h"
+#include "deliver/engine_revisions.h"
 #include "deliver/lane.h"
 #include "deliver/spec.h"
 #include "deliver/spec_vault.h"
@@ -101,8 +101,8 @@ class EngineImpl final : public Engine, public SecretRotation {
   Audit& audit() override;
 
  private:
-  friend class TrialTable;                                            // engine_trial.h
-  friend class ReplayTable;                                           // engine_replay.h
+  friend class TrialTable;   // engine_trial.h
+  friend class ReplayTable;  // engine_replay.h
   friend class EngineDryRuns;
   static constexpr std::string_view kNextId = "next_destination_id";  // lanes of replays count too
   static std::string IdBytes(std::uint32_t id);

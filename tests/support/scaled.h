@@ -13,8 +13,12 @@ inline constexpr bool kSanitized = false;
 #endif
 
 // A number of seeds, events, operations.
-constexpr std::uint64_t Scaled(std::uint64_t count) { return kSanitized ? count / 20 : count; }
+constexpr std::uint64_t Scaled(std::uint64_t count) {
+  return kSanitized ? count / 20 : count;
+}
 // A step through a range of cases; still co-prime to powers of two.
-constexpr std::uint64_t Stride(std::uint64_t step) { return kSanitized ? step * 37 : step; }
+constexpr std::uint64_t Stride(std::uint64_t step) {
+  return kSanitized ? step * 37 : step;
+}
 
 }  // namespace tributary::test
