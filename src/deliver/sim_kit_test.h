@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <memory>
@@ -100,6 +101,9 @@ class Sim final : public os::Clock {
     timers_.emplace(When{when, id}, Timer{&exec, std::move(task)});
     return id;
   }
+  bool AnyReady() const {
+    return std::ranges::any_of(execs_, [](const auto& exec) { return !exec->queue_.empty(); });
+  }
   bool RunOne(MonoNanos until) {
     while (!timers_.empty() && timers_.begin()->first.first <= now_) {
       auto node = timers_.extract(timers_.begin());
@@ -116,6 +120,8 @@ class Sim final : public os::Clock {
         actor_free_at_ = now_ + actor_took_;
         return true;
       }
+      // It may have asked others for something all the same: nobody is idle while that waits.
+      if (ready.empty() && AnyReady()) return true;
     }
     if (!ready.empty()) {
       Exec& exec = *ready[random_() % ready.size()];
