@@ -225,5 +225,19 @@ TEST(Suggestion, OffersOnlyWhatIsClose) {
   EXPECT_EQ(Suggestion(std::string(100'000, 'x'), names), "");
 }
 
+struct WithNumber {
+  std::uint32_t revision = 0;
+  static void Describe(OptionList<WithNumber>& o) {
+    o.Required("revision", &WithNumber::revision, "A number.", {.min = 1});
+  }
+};
+
+TEST(OptionList, ARequiredNumberThatIsNotNamedIsMissed) {
+  const auto missing = ParseOptions<WithNumber>("{}");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().message(), "revision is required");
+  EXPECT_EQ(ParseOptions<WithNumber>(R"({"revision":3})")->revision, 3u);
+}
+
 }  // namespace
 }  // namespace tributary::config

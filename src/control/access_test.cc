@@ -46,6 +46,7 @@ const std::map<std::string, Scope> kTable = {
     {"POST /api/v1/destinations/{name}/resume", Scope::kWrite},
     {"POST /api/v1/destinations/{name}/rotate-secret", Scope::kWrite},
     {"POST /api/v1/destinations/{name}/test", Scope::kWrite},
+    {"POST /api/v1/destinations/{name}/dry-run", Scope::kRead},
     {"GET /api/v1/destinations/{name}/stats", Scope::kRead},
     {"GET /api/v1/audit-log", Scope::kRead},
     {"GET /api/v1/destinations/{name}/revisions", Scope::kRead},
