@@ -62,6 +62,24 @@ def test_events_in_and_out(tributary, tmp_path):
     cli.run("events", "show", "nothing", code=1)
 
 
+def test_a_source_and_its_keys_from_the_terminal(tributary):
+    cli = Cli(tributary)
+    made = json.loads(cli.run("sources", "create", "web", "--set", "browser=true"))
+    assert made["name"] == "web" and made["browser"] is True
+    assert {s["name"] for s in cli.json("sources", "list")} == {"demo", "web"}
+    cli.run("sources", "set", "web", "browser=false")
+    assert json.loads(cli.run("sources", "show", "web"))["browser"] is False
+    assert len(cli.json("sources", "keys", "list", "web")) == 1
+    cli.run("sources", "keys", "create", "web")
+    cli.run("sources", "keys", "rotate", "web", "--overlap", "1h")
+    keys = cli.json("sources", "keys", "list", "web")
+    assert len(keys) == 3 and keys[0]["id"] in cli.run("sources", "keys", "list", "web")
+    for verb in ["disable", "enable", "disable", "delete"]:
+        cli.run("sources", "keys", verb, "web", keys[0]["id"])
+    assert len(cli.json("sources", "keys", "list", "web")) == 2
+    assert cli.run("sources", "delete", "web") == "deleted 'web'\n"
+
+
 def test_a_replay_is_made_and_watched(tributary):
     cli = Cli(tributary)
     tributary.destination("d", type="null")
