@@ -29,11 +29,14 @@ test:
 	@ninja -C build -j $(JOBS) --quiet
 	@tools/test.sh build
 
+empty :=
+space := $(empty) $(empty)
+# FOLDERS="log deliver" builds and runs the unit tests of these only.
 asan tsan:
 	@tools/setup.sh build test
 	@cmake --preset $@ > /dev/null
-	@ninja -C build-$@ -j $(JOBS) --quiet unit_tests
-	@tools/test.sh build-$@ -L unit
+	@ninja -C build-$@ -j $(JOBS) --quiet $(if $(FOLDERS),$(FOLDERS:%=%_test),unit_tests)
+	@tools/test.sh build-$@ $(if $(FOLDERS),-R '^($(subst $(space),|,$(FOLDERS)))$$',-L unit)
 
 check:
 	@tools/setup.sh build test check
