@@ -42,7 +42,8 @@ Status ReadOne(const OptionSpec& spec, const json& value, void* target) {
 // 0 was never set.
 bool HasValue(const OptionSpec& spec, const void* target) {
   const json value = spec.write(target, true);
-  return !value.is_null() && value != 0 && !(value.is_string() && value.get_ref<const std::string&>().empty()) &&
+  return !value.is_null() && value != 0 &&
+         !(value.is_string() && value.get_ref<const std::string&>().empty()) &&
          !(value.is_structured() && value.empty());
 }
 
