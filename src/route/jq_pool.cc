@@ -164,7 +164,7 @@ std::deque<JqPool::Job> JqPool::RunJobs(Line& line, std::deque<Job> jobs, JqProc
   std::vector<JqProcess::Question> questions;
   for (auto job = jobs.begin(); job != jobs.end();) {
     if (const auto number = FirstInexactNumber(job->input)) {
-      job->done(std::unexpected(NumberWouldChange(job->input, *number)));
+      Call(job->done, std::unexpected(NumberWouldChange(job->input, *number)));
       job = jobs.erase(job);
       continue;
     }
@@ -176,10 +176,22 @@ std::deque<JqPool::Job> JqPool::RunJobs(Line& line, std::deque<Job> jobs, JqProc
     const bool more = GoOn(line, answer.used_ns);
     Done done = std::move(jobs.front().done);
     jobs.pop_front();
-    done(std::move(answer.result));
+    Call(done, std::move(answer.result));
     return more;
   });
   return jobs;
+}
+
+// Close() waits for a call that has begun, and none begins after it.
+void JqPool::Call(Done& done, Result<std::string> result) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
+    ++calling_;
+  }
+  done(std::move(result));
+  const std::lock_guard lock(mutex_);
+  if (--calling_ == 0) called_.notify_all();
 }
 
 // Learns from a run; false: the line's next jobs are for somebody else.
@@ -209,13 +221,14 @@ Result<std::string> JqPool::RunNow(JqTask task, const std::string& program,
 }
 
 void JqPool::Close() {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   closed_ = true;
   line_of_.clear();
   quick_.lines.clear();
   slow_.lines.clear();
   quick_.wake.notify_all();
   slow_.wake.notify_all();
+  called_.wait(lock, [this] { return calling_ == 0; });
 }
 
 }  // namespace tributary::route

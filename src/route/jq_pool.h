@@ -62,7 +62,8 @@ class JqPool {
   // The same on the calling thread, in a process that is kept between such calls.
   Result<std::string> RunNow(JqTask task, const std::string& program, const std::string& input);
 
-  // What waits is forgotten; bodies return within some 200 ms.
+  // What waits is forgotten, and nobody is called once this has returned; not from inside a `done`.
+  // Bodies return within some 200 ms.
   void Close();
 
  private:
@@ -100,6 +101,7 @@ class JqPool {
   void Work(Crew& crew);
   LinePtr NextLine(Crew& crew, std::unique_lock<std::mutex>& lock, JqProcess& process);
   std::deque<Job> RunJobs(Line& line, std::deque<Job> jobs, JqProcess& process);
+  void Call(Done& done, Result<std::string> result);
   bool GoOn(Line& line, MonoNanos used_ns);
 
   const JqPoolOptions options_;
@@ -115,6 +117,8 @@ class JqPool {
   Crew slow_;
   std::size_t waiting_ = 0;
   std::size_t waiting_bytes_ = 0;
+  std::size_t calling_ = 0;  // `done`s that run now
+  std::condition_variable called_;
   bool closed_ = false;
 };
 

@@ -124,6 +124,29 @@ TEST_F(JqPoolTest, TooManyThatWaitAreRefusedAndMayAskAgain) {
   pool_.Close();
 }
 
+TEST_F(JqPoolTest, WhoIsWaitedForWhenItClosesIsNotCalledLater) {
+  for (int round = 0; round < 5; ++round) {
+    std::atomic<bool> gone{false};
+    std::atomic<bool> late{false};
+    JqPool pool({.process = {.command = {JQ_CHILD}, .limits = {}}, .workers = 2},
+                [this](const std::string&, std::function<void()> body) {
+                  const std::lock_guard lock(mutex_);
+                  threads_.emplace_back(std::move(body));
+                });
+    const auto program = std::make_shared<const std::string>("[range(20000)] | length");
+    for (int i = 0; i < 50; ++i) {
+      pool.Run(JqTask::kFilter, program, "{}",
+               [&](const Result<std::string>&) { late = late || gone; });
+    }
+    std::this_thread::sleep_for(20ms * round);
+    pool.Close();
+    gone = true;
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+    EXPECT_FALSE(late);
+  }
+}
+
 TEST_F(JqPoolTest, AfterCloseNobodyIsCalled) {
   pool_.Close();
   bool called = false;

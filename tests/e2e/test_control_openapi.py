@@ -76,6 +76,7 @@ def script(server):
     yield go("GET", one + "/revisions", name="d")
     yield go("GET", one + "/revisions/{revision}", name="d", revision=1)
     yield go("POST", one + "/revert", {"revision": 1}, name="d")
+    yield go("POST", one + "/revert", {"revision": 99}, name="d")
     yield go("DELETE", one, name="d")
     yield go("POST", "/destinations", {"destinationName": "seed", "type": "CDP", "headers": "",
                                        "url": "https://example.com/"})
