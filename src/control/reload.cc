@@ -64,6 +64,8 @@ void AddReloadHandlers(const ControlWorld& world, http::Router& router) {
        .scope = http::Scope::kAdmin,
        .body_bytes_max = kPlanBodyBytesMax,
        .summary = "Shows what a configuration file would change; changes nothing.",
+       // Nothing to audit, and nothing of the file may be kept: its text holds keys and tokens.
+       .changes_nothing = true,
        .handle = [&world](const Request& request, const http::PathParams&, Responder responder) {
          auto file = ReadPlanBody(request);
          if (!file) return responder.Send(http::ErrorResponse(file.error()));

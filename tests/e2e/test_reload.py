@@ -167,6 +167,15 @@ def test_without_a_file_there_is_nothing_to_reload(tmp_path):
             ["threads"]
 
 
+def test_a_planned_file_leaves_none_of_its_keys_behind(tmp_path):
+    with Tributary(config="threads: 2\n") as server:
+        text = "sources:\n  - {name: s, write_key: CANARY-KEY}\ntokens: []\n"
+        server.post("/api/v1/plan", {"text": text})
+        server.post("/api/v1/plan", {"text": text + "wrong: 1\n"})
+        log = server.get("/api/v1/audit-log")
+        assert log.status == 200 and b"CANARY-KEY" not in log.body
+
+
 def test_a_reload_under_load_loses_nothing(tmp_path):
     """Destinations change every moment; each that was there for an event gets it."""
     with Receiver() as kept:
