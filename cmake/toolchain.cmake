@@ -10,8 +10,9 @@ endif()
 # -O2 and no debug info by default: a cold build on two cores has minutes, not tens of minutes.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 if(NOT TRIBUTARY_SANITIZE STREQUAL "")
-  # Instrumented code takes three times as long to optimise; its speed is of no interest.
-  set(CMAKE_CXX_FLAGS_RELEASE "-O1")
+  # GCC takes twice as long over an instrumented file at -O1 (13 s against 7 s with -Og, which is what
+  # the file takes at -O2 without instruments), and the programs' speed is of no interest.
+  set(CMAKE_CXX_FLAGS_RELEASE "-Og")
 endif()
 
 find_program(CCACHE ccache)
