@@ -1,9 +1,5 @@
 #include "route/jq_child.h"
 
-extern "C" {
-#include <jv.h>
-}
-
 #include "base/bytes.h"
 #include "os/child_process.h"
 #include "os/process.h"
@@ -20,15 +16,15 @@ constexpr std::size_t kStackBytes = 64 * 1024 * 1024;
 constexpr std::size_t kQuestionBytesMax = 64 * 1024 * 1024;
 
 JqEngine* running = nullptr;
+std::string no_memory_answer;  // made ahead: when it is wanted nothing can be allocated
 
 void OnTimeOver() {
   running->Halt();
 }
 
-// Nothing can be allocated here, and jq cannot go on: it would abort.
+// jq cannot go on from here: it would abort.
 void OnNoMemory(void* /*data*/) {
-  static const std::string answer = JqAnswerBytes({.verdict = JqVerdict::kNoMemory, .text = {}});
-  os::WriteOutput(answer.data(), answer.size());
+  os::WriteOutput(no_memory_answer.data(), no_memory_answer.size());
   os::ExitNow(0);
 }
 
@@ -49,8 +45,8 @@ JqAnswer Answer(JqEngine& engine, const JqAsked& asked, MonoNanos time_ns) {
 
 int RunJqChild(const JqChildLimits& limits) {
   os::LimitOwnProcess({.memory_bytes = limits.memory_bytes, .stack_bytes = kStackBytes});
-  jv_nomem_handler(OnNoMemory, nullptr);
-  JqEngine engine(kProgramsKept);
+  no_memory_answer = JqAnswerBytes({.verdict = JqVerdict::kNoMemory, .text = {}});
+  JqEngine engine(kProgramsKept, OnNoMemory);
   running = &engine;
   std::string question;
   char head[sizeof(std::uint32_t)];

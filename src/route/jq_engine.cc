@@ -125,7 +125,10 @@ std::string RefusedJqNames() {
   return out;
 }
 
-JqEngine::JqEngine(std::size_t kept_max) : kept_max_(kept_max) {}
+JqEngine::JqEngine(std::size_t kept_max, void (*on_no_memory)(void*))
+    : kept_max_(kept_max), on_no_memory_(on_no_memory) {
+  jv_nomem_handler(on_no_memory_, nullptr);
+}
 
 JqEngine::~JqEngine() {
   for (Kept& kept : kept_) jq_teardown(&kept.state);
@@ -141,6 +144,8 @@ jq_state* JqEngine::Find(std::string_view program, std::string& error) {
     error = "jq cannot start";
     return nullptr;
   }
+  // jq 1.6 forgets to give this field a value, and compiling makes it the handler of the thread.
+  jq_set_nomem_handler(state, on_no_memory_, nullptr);
   jq_set_error_cb(state, OnCompileError, &error);
   static const std::string prelude = Prelude();
   if (jq_compile(state, (prelude + std::string(program)).c_str()) == 0) {

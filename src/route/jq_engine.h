@@ -22,8 +22,9 @@ namespace tributary::route {
 
 class JqEngine {
  public:
-  // `kept_max`: programs kept compiled; the one used longest ago goes.
-  explicit JqEngine(std::size_t kept_max);
+  // `kept_max`: programs kept compiled; the one used longest ago goes. `on_no_memory` is called
+  // when jq cannot have the memory it asks for, and must not return.
+  JqEngine(std::size_t kept_max, void (*on_no_memory)(void*));
   ~JqEngine();
   JqEngine(const JqEngine&) = delete;
   JqEngine& operator=(const JqEngine&) = delete;
@@ -49,6 +50,7 @@ class JqEngine {
   JqAnswer RunMapping(jq_state* state);
 
   const std::size_t kept_max_;
+  void (*const on_no_memory_)(void*);
   List kept_;
   std::unordered_map<std::string_view, List::iterator> by_text_;
   // Touched by Halt(), perhaps inside a signal handler of this very thread.

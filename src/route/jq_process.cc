@@ -57,10 +57,11 @@ std::size_t JqProcess::Converse(const std::vector<Question>& questions, std::siz
   while (next < questions.size()) {
     const Status exchanged = child_->Exchange(out, in, deadline);
     while (auto said = TakeJqAnswer(in)) {
-      if (!answered(next++, AnswerOf(std::move(*said)))) {
-        if (next < questions.size()) Stop();
-        return questions.size() - first;
-      }
+      const bool last_word = said->verdict == JqVerdict::kNoMemory;
+      const bool wanted = answered(next++, AnswerOf(std::move(*said)));
+      if (last_word || (!wanted && next < questions.size())) Stop();
+      if (!wanted) return questions.size() - first;
+      if (last_word) return next - first;
       deadline = Now() + kAnswerTimeMax;
     }
     if (exchanged || next == questions.size()) continue;

@@ -113,6 +113,27 @@ TEST_F(JqProcessTest, HostileProgramsEndAndTheNextOneRuns) {
   }
 }
 
+TEST_F(JqProcessTest, TooMuchMemoryIsToldAndCostsOnlyItself) {
+  // After other programs: jq 1.6 loses its handler each time it compiles one.
+  const char* const greedy = ".[1000000000] = 1";
+  for (const char* before : {"1", ".a == null", "[.]"}) {
+    EXPECT_EQ(Said(kFilter, before, "null"), "ok: true");
+    EXPECT_EQ(Said(kMapping, greedy, "null"),
+              "invalid: the program needs more memory than it may have (256 MiB)");
+  }
+  std::vector<std::string> said;
+  const std::vector<JqProcess::Question> questions = {
+      {.task = kMapping, .program = "1", .input = "null"},
+      {.task = kMapping, .program = greedy, .input = "null"},
+      {.task = kMapping, .program = "2", .input = "null"}};
+  process_.AskAll(questions, [&](std::size_t, const JqProcess::Answer& answer) {
+    said.push_back(answer.result ? *answer.result
+                                 : std::string(CodeName(answer.result.error().code())));
+    return true;
+  });
+  EXPECT_EQ(said, (std::vector<std::string>{"1", "invalid", "2"}));
+}
+
 TEST_F(JqProcessTest, DeepValuesDoNotTakeAnybodyElseDown) {
   // Slow, or too deep for its stack: either way this run fails and the next is fine.
   for (const char* program : {"reduce range(1000000) as $i (null; [.])", "def f: 1 + f; f",
