@@ -177,7 +177,8 @@ void LimitOwnProcess(const OwnLimits& limits) {
     const rlimit limit{.rlim_cur = value, .rlim_max = value};
     ::setrlimit(which, &limit);
   };
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they map terabytes
+  // A sanitizer's shadow memory is terabytes of private mapping; under this limit it cannot start.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   set(RLIMIT_DATA, limits.memory_bytes);
 #endif
   set(RLIMIT_STACK, limits.stack_bytes);
