@@ -2,18 +2,17 @@
 """Runs the benchmark rows and writes bench/RESULTS.md. See bench/README.md."""
 
 import argparse
-import dataclasses
 import datetime
-import json
 import os
 import shlex
 import shutil
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from bench.harness import dispatch, latency, looking_back, machine, programs, report  # noqa: E402
-from bench.harness import resources, throughput  # noqa: E402
+from bench.harness import dispatch, kept, latency, looking_back, machine, programs, report  # noqa: E402
+from bench.harness import resources, throughput, waiting  # noqa: E402
 from bench.harness.process import RunFailed  # noqa: E402
 from bench.harness.result import Result  # noqa: E402
 
@@ -48,7 +47,7 @@ ROWS = {
     "outcome": ("a first-try success on disk", "≤ 24 B per (event, destination)", looking_back.outcome_bytes),
     "trace": ("trace of one event among 10 million", "p99 ≤ 5 ms", looking_back.trace),
     "dead": ("10 million events waiting for a dead destination",
-             "memory flat (± 5 %), acknowledgement p99 ≤ 1.2 ×, catch-up ≥ 3 × the offered rate", dispatch.dead),
+             "memory flat (± 5 %), acknowledgement p99 ≤ 1.2 ×, catch-up ≥ 3 × the offered rate", waiting.dead),
     "thousand": ("1,000 destinations, 990 of which match nothing", "cost per event ≤ 2 × that of ten",
                  dispatch.thousand),
     "control": ("control: the load generator against a canned answer", "≥ 1.1 of the probe",
@@ -72,19 +71,25 @@ def parse(arguments):
     p.add_argument("--server-core", type=int, default=0)
     p.add_argument("--load-core", type=int, default=1)
     p.add_argument("--out", help="bench/RESULTS.md; quick: build/bench/RESULTS-quick.md")
-    p.add_argument("--save", action="store_true", help="also write the raw results to bench/results.json")
+    p.add_argument("--results", default=os.path.join(BENCH, "results.json"),
+                   help="where raw results are kept, from which rows that are not run are filled in (not with --quick)")
     s = p.parse_args(arguments)
     quick = s.quick
+    usual = ("runs", "seconds", "hold", "hold_steps", "hold_s", "fill_events")
+    shorter = any(getattr(s, name) != p.get_default(name) for name in usual)
+    s.mode = "quick" if quick else "shortened" if shorter else "full"
     s.runs = s.runs or (3 if quick else 5)
     s.hold_s = s.hold_s or (15 if quick else 180)
     s.fill_events = s.fill_events or (500_000 if quick else 10_000_000)
     s.warmup = 0.5 if quick else 2
     s.out = s.out or (os.path.join(s.programs, "RESULTS-quick.md") if quick else os.path.join(BENCH, "RESULTS.md"))
-    s.rows = [row for row in s.rows.split(",") if row]
-    unknown = [row for row in s.rows if row not in ROWS]
+    asked = [row for row in s.rows.split(",") if row]
+    unknown = [row for row in asked if row not in ROWS]
     if unknown:
         p.error(f"no such row: {', '.join(unknown)} (of: {', '.join(ROWS)})")
-    s.say = lambda text: print(text, file=sys.stderr, flush=True)
+    # In the order of the table: rows that share the filled directory leave it as the next one may find it.
+    s.rows = [row for row in ROWS if row in asked]
+    s.say = lambda text: print(time.strftime("%H:%M:%S ") + text, file=sys.stderr, flush=True)
     return s
 
 
@@ -113,26 +118,26 @@ def run_row(settings, filled, name):
     except (RunFailed, OSError, KeyError, ValueError) as error:
         result.failed, result.met = f"{type(error).__name__}: {error}", False
         settings.say(f"{name} FAILED: {error}")
-    result.date = datetime.date.today().isoformat()
-    result.mode = "quick" if settings.quick else "full"
-    result.commit = machine.commit_of(REPOSITORY)
+    settings.say(f"{name}: {result.figure} ({result.verdict()})")
     return result
 
 
-def saved_results():
-    """Rows of earlier runs that were kept with --save, by name."""
+def run_rows(settings, origin, known):
+    """Measures the rows asked for into `known`, which is kept after each of them: a run that is stopped loses only
+    the row it was at. Gives the names of those that failed."""
+    filled = resources.Filled(settings)
+    failed = []
     try:
-        with open(os.path.join(BENCH, "results.json"), encoding="utf-8") as file:
-            return {row["name"]: Result(**row) for row in json.load(file)["rows"]}
-    except FileNotFoundError:
-        return {}
-
-
-def save(results, machine_facts, sync):
-    rows = [dataclasses.asdict(r) for r in results if r.date]
-    with open(os.path.join(BENCH, "results.json"), "w", encoding="utf-8") as file:
-        json.dump({"machine": machine_facts, "sync": sync, "rows": rows}, file, indent=1, ensure_ascii=False)
-        file.write("\n")
+        for name in settings.rows:
+            known[name] = result = run_row(settings, filled, name)
+            vars(result).update(origin, date=datetime.date.today().isoformat(),
+                                commit=machine.commit_of(REPOSITORY), mode=settings.mode)
+            failed += [name] if result.failed else []
+            if not settings.quick:
+                kept.save(settings.results, [known[n] for n in ROWS if n in known])
+    finally:
+        filled.remove()
+    return failed
 
 
 def main(arguments):
@@ -141,21 +146,15 @@ def main(arguments):
     if settings.quick:
         settings.say("quick run: the figures are for trying the harness, not for comparing")
     facts, sync = machine.describe(settings.dir), programs.sync_loop(settings)
-    settings.say(report.machine_text(facts, sync))
-    filled = resources.Filled(settings)
-    try:
-        measured = {name: run_row(settings, filled, name) for name in settings.rows}
-    finally:
-        filled.remove()
-    known = {} if settings.quick else saved_results()
-    known.update(measured)
+    origin = {"machine": report.machine_text(facts, sync),
+              "run": " ".join(["python3 bench/run.py", *(shlex.quote(a) for a in arguments)])}
+    settings.say(origin["machine"])
+    known = {} if settings.quick else kept.load(settings.results)
+    failed = run_rows(settings, origin, known)
     results = [known.get(name) or Result(name, *ROWS[name][:2]) for name in ROWS]
-    command = "python3 bench/run.py " + " ".join(shlex.quote(a) for a in arguments)
-    report.write(settings.out, results, facts, sync, command.strip(), settings.quick)
-    if settings.save:
-        save(results, facts, sync)
+    report.write(settings.out, results, settings.quick)
     print(report.table(results))
-    return 1 if any(r.failed for r in measured.values()) else 0
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

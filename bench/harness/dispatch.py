@@ -1,4 +1,4 @@
-"""Rows of delivery: four webhooks, isolation, a dead destination, a thousand destinations."""
+"""Rows of delivery: four webhooks, isolation, a thousand destinations."""
 
 import json
 import time
@@ -6,7 +6,6 @@ import time
 from . import programs
 from .process import Cpu, RunFailed
 from .result import count, median, micros
-from .throughput import refusals
 from .tributary import DataDir, Tributary
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -46,7 +45,7 @@ def four_webhooks(settings):
             server.add_destination(name=name, type="webhook", url=f"{receiver.url}/{name}",
                                    concurrency=WINDOW // WEBHOOKS, signing_secret=SECRET)
             server.call("POST", f"/api/v1/destinations/{name}/pause")
-        programs.load(settings, server.url, 16, batch=100, requests=300 if settings.quick else 3000)
+        programs.load(settings, server.url, 16, batch=100, requests=programs.batches(settings, 300, 3000))
         for name in names:
             server.call("POST", f"/api/v1/destinations/{name}/resume")
         before, began = delivered(server, names), time.monotonic()
@@ -89,7 +88,7 @@ def healthy_rate(settings):
             Tributary(settings, data_dir, allow_loopback=True) as server:
         for name in names:
             server.add_destination(name=name, type="webhook", url=f"{receiver.url}/{name}")
-        programs.load(settings, server.url, 16, batch=100, requests=100 if settings.quick else 1000)
+        programs.load(settings, server.url, 16, batch=100, requests=programs.batches(settings, 100, 1000))
         before, began = delivered(server, names), time.monotonic()
         for name in names:
             server.drain(name)
@@ -118,71 +117,6 @@ def ten_destinations(settings, rate, seconds, bad):
             "missing": got["missing"], "cpu": cpu.share}
 
 
-# ---- A dead destination -----------------------------------------------------------------------------
-
-OFFERED = 2_000  # events/s while latency is taken, and while the backlog is caught up
-
-
-def dead(settings, filled, result):
-    """Events that wait for a destination that is away: memory, acknowledgement, then catching up."""
-    seconds = settings.seconds or (5 if settings.quick else 60)
-    requests = settings.fill_events // 100
-    with DataDir(settings, "dead") as data_dir, \
-            Tributary(settings, data_dir, allow_loopback=True) as server:
-        with programs.sink(settings) as receiver:
-            address = receiver.url.removeprefix("http://")
-        calm = offered(settings, server, seconds)
-        server.add_destination(name="away", type="webhook", url=f"http://{address}/away", concurrency=WINDOW)
-        load(settings, server, requests // 10)
-        first = settled_memory(server)
-        load(settings, server, requests - requests // 10)
-        last = settled_memory(server)
-        waiting = server.stats("away")["lag"]
-        hurt = offered(settings, server, seconds)
-        caught = catch_up(settings, server, address, seconds)
-    memory, ack = last / first, hurt["latency"]["p99_us"] / calm["latency"]["p99_us"]
-    result.figure = f"memory × {memory:.2f}, acknowledgement p99 × {ack:.2f}, catch-up × {caught / OFFERED:.1f}"
-    result.bound = f"{first:.0f} MiB with a tenth waiting, p99 {micros(calm['latency']['p99_us'])} with none"
-    result.met = abs(memory - 1) <= 0.05 and ack <= 1.2 and caught >= 3 * OFFERED
-    if waiting < 10_000_000 and result.met:
-        result.met = None
-    result.bounded_by = f"{count(caught)} deliveries/s while {count(OFFERED)} events/s come in"
-    result.command = f"bench_load --rate {OFFERED} --duration {seconds}"
-    result.notes.append(f"{count(waiting)} events waiting; resident {first:.1f} MiB, then {last:.1f} MiB")
-    result.raw = {"calm": calm, "hurt": hurt, "mib": [first, last], "caught": caught}
-
-
-def load(settings, server, requests):
-    got = programs.load(settings, server.url, 16, batch=100, requests=max(requests, 1))
-    if refused := refusals([got]):
-        settings.say("while filling, answers that did not count: " + refused)
-
-
-def offered(settings, server, seconds):
-    return programs.load(settings, server.url, 16, rate=OFFERED, duration=seconds, warmup=settings.warmup)
-
-
-def settled_memory(server):
-    time.sleep(3)
-    return server.memory_mib()["VmRSS"]
-
-
-def catch_up(settings, server, address, seconds):
-    with programs.sink(settings, listen=address):
-        deadline = time.monotonic() + 60  # the breaker looks again after 30 s at most
-        while server.stats("away")["delivered"] == 0:
-            if time.monotonic() > deadline:
-                raise RunFailed("the destination is back and nothing was delivered within a minute")
-            time.sleep(0.05)
-        running = programs.start_load(settings, server.url, 16, rate=OFFERED, duration=seconds, warmup=0)
-        before, began = server.stats("away")["delivered"], time.monotonic()
-        while time.monotonic() - began < seconds and server.stats("away")["lag"] > OFFERED:
-            time.sleep(0.1)
-        done, took = server.stats("away")["delivered"] - before, time.monotonic() - began
-        running.communicate(timeout=seconds + programs.SPARE_S)
-    return done / took
-
-
 # ---- A thousand destinations -------------------------------------------------------------------------
 
 def thousand(settings, filled, result):
@@ -203,7 +137,7 @@ def thousand(settings, filled, result):
 
 
 def cost_per_event(settings, others):
-    requests = 1000 if settings.quick else 20_000
+    requests = programs.batches(settings, 1000, 20_000)
     with DataDir(settings, "thousand") as data_dir, Tributary(settings, data_dir) as server:
         for i in range(10):
             server.add_destination(name=f"null{i}", type="null")

@@ -5,8 +5,8 @@ import time
 
 from . import programs
 from .process import Cpu, RunFailed
+from .programs import refusals
 from .result import count, median, micros
-from .throughput import refusals
 from .tributary import DataDir, Tributary
 
 E2E_RATE = 1000
@@ -119,7 +119,7 @@ def drain_rate(settings, window):
     with DataDir(settings, "delivery") as data_dir, programs.sink(settings) as receiver, \
             Tributary(settings, data_dir, allow_loopback=True) as server:
         server.add_destination(name="hook", type="webhook", url=receiver.url + "/hook", concurrency=window)
-        programs.load(settings, server.url, 16, batch=100, requests=1000 if settings.quick else 5000)
+        programs.load(settings, server.url, 16, batch=100, requests=programs.batches(settings, 1000, 5000))
         before, began = server.stats("hook"), time.monotonic()
         if before["lag"] == 0:
             raise RunFailed("the backlog was gone before it could be measured")

@@ -53,7 +53,7 @@ def replay_rate(server, fields):
 
 def outcome_bytes(settings, filled, result):
     """What the disk holds more after four webhooks have taken each event at the first try."""
-    requests = 300 if settings.quick else 5000
+    requests = programs.batches(settings, 300, 5000)
     names = [f"hook{i}" for i in range(PAIRS_PER_EVENT)]
     with DataDir(settings, "outcomes") as data_dir, programs.sink(settings) as receiver:
         with Tributary(settings, data_dir, allow_loopback=True) as server:

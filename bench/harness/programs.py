@@ -5,6 +5,7 @@ import subprocess
 
 from .process import RunFailed, Server, run_json
 
+FILL_PIECE = 1_000_000  # events; after so many a fill says how far it is
 SPARE_S = 60  # for making requests before, and the tail after, what is measured
 
 
@@ -50,6 +51,37 @@ def load(settings, url, connections, **options):
     timeout_s = options.get("duration") or 1800
     command = load_command(settings, url, connections, **options)
     return run_json(settings.load_core, command, timeout_s + options.get("warmup", 0) + SPARE_S)
+
+
+def batches(settings, quick, full):
+    """How many batches of 100 a row sends: fewer when --fill-events asks for little."""
+    return min(quick if settings.quick else full, max(1, settings.fill_events // 100))
+
+
+def fill(settings, url, events):
+    """Batches of 100 from 16 connections until `events` more were sent, saying how far it is; gives how many were
+    accepted."""
+    accepted, sent = 0, 0
+    while sent < events:
+        piece = min(events - sent, FILL_PIECE)
+        got = load(settings, url, 16, batch=100, requests=max(piece // 100, 1))
+        sent += piece
+        accepted += got["accepted_events_in_all"]
+        settings.say(f"  {sent:,} of {events:,} events sent, {got['events_per_s']:,.0f}/s")
+        if refused := refusals([got]):
+            settings.say("  while filling, answers that did not count: " + refused)
+    return accepted
+
+
+def refusals(runs):
+    """Everything but `200 {"success":true}`, summed; empty when there was nothing else."""
+    sums = {}
+    for run in runs:
+        for status, number in run["other_statuses"].items():
+            sums[f"status {status}"] = sums.get(f"status {status}", 0) + number
+        for kind in ("wrong_bodies", "broken_answers", "disconnects"):
+            sums[kind.replace("_", " ")] = sums.get(kind.replace("_", " "), 0) + run[kind]
+    return ", ".join(f"{kind} × {number}" for kind, number in sums.items() if number)
 
 
 def start_load(settings, url, connections, **options):

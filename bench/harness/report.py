@@ -3,7 +3,8 @@
 TITLE = """# Benchmark results
 
 Written by `make bench` (bench/run.py); do not edit. Every ratio is to a bound measured in the same run on the same
-machine: see [README.md](README.md) for what the bounds are and how fairness is kept.
+machine: see [README.md](README.md) for what the bounds are and how fairness is kept. Each row says when, at which
+commit and how it was measured: *full* is what `make bench` does, *shortened* had shorter or fewer runs.
 """
 
 
@@ -35,8 +36,21 @@ def details(results):
         if r.failed:
             parts.append(f"* FAILED: {r.failed}")
         parts += [f"* {note}" for note in r.notes]
+        if r.run:
+            parts.append(f"* measured {r.date} at {r.commit} by `{r.run}`")
         parts.append("")
     return "\n".join(parts)
+
+
+def machines(results):
+    """Each machine once, with the rows that were measured on it unless that is all of them."""
+    rows = {}
+    for r in results:
+        if r.machine:
+            rows.setdefault(r.machine, []).append(f"`{r.name}`")
+    if len(rows) == 1:
+        return f"Machine: {next(iter(rows))}.\n"
+    return "".join(f"* Machine of {', '.join(names)}: {machine}.\n" for machine, names in rows.items())
 
 
 def machine_text(machine, sync):
@@ -47,11 +61,10 @@ def machine_text(machine, sync):
     return text
 
 
-def write(path, results, machine, sync, command, quick):
+def write(path, results, quick):
     text = TITLE
     if quick:
         text += "\n**A quick run**: short rows and few of them, for trying the harness; not for comparing.\n"
-    text += f"\nMachine: {machine_text(machine, sync)}.\n\nCommand: `{command}`\n\n{table(results)}\n"
-    text += f"\n## Details\n\n{details(results)}"
+    text += f"\n{machines(results)}\n{table(results)}\n\n## Details\n\n{details(results)}"
     with open(path, "w", encoding="utf-8") as file:
         file.write(text.rstrip() + "\n")

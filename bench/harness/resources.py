@@ -5,8 +5,8 @@ import time
 
 from . import programs
 from .process import RunFailed, bytes_below
+from .programs import refusals
 from .result import count, median
-from .throughput import refusals
 from .tributary import DataDir, Tributary, remove
 
 FLOOD_CONNECTIONS = 256
@@ -91,17 +91,14 @@ class Filled:
         settings.say(f"filling a directory with {settings.fill_events:,} events")
         with Tributary(settings, self.path) as server:
             server.add_null()
-            got = programs.load(settings, server.url, 16, batch=100, requests=settings.fill_events // 100)
-            if refused := refusals([got]):
-                settings.say("while filling, answers that did not count: " + refused)
+            accepted = programs.fill(settings, server.url, settings.fill_events)
             server.drain()
-            settings.say("waiting until recompression has finished")
-            server.settle(quiet_s=5 if settings.quick else 20, timeout_s=1800)
+            server.rest()
             self.sizes = {name: bytes_below(os.path.join(self.path, name))
                           for name in sorted(os.listdir(self.path))}
-        self.events = got["accepted_events_in_all"]
-        if self.events == 0:
-            raise RunFailed(f"nothing was accepted: {got}")
+        if accepted == 0:
+            raise RunFailed("nothing was accepted while filling")
+        self.events = accepted
 
     def remove(self):
         remove(self.path)

@@ -18,8 +18,10 @@ class Result:
     notes: list = dataclasses.field(default_factory=list)
     failed: str = ""
     date: str = ""
-    mode: str = ""
+    mode: str = ""                 # full | shortened | quick
     commit: str = ""
+    machine: str = ""              # on which it was measured, in words
+    run: str = ""                  # the command line that measured it
     raw: dict = dataclasses.field(default_factory=dict)
 
     def verdict(self):

@@ -5,6 +5,7 @@ import time
 
 from . import programs
 from .process import Cpu, RunFailed
+from .programs import refusals
 from .result import count, median, what_bounds
 from .tributary import DataDir, Tributary
 
@@ -102,17 +103,6 @@ def note_quality(result, ours):
             result.notes.append(f"FAULT: {o['accepted_events_in_all']} events accepted, but "
                                 f"{o['delivered']} delivered once the lag was 0")
             result.met = False
-
-
-def refusals(runs):
-    """Everything but `200 {"success":true}`, summed; empty when there was nothing else."""
-    sums = {}
-    for run in runs:
-        for status, number in run["other_statuses"].items():
-            sums[f"status {status}"] = sums.get(f"status {status}", 0) + number
-        for kind in ("wrong_bodies", "broken_answers", "disconnects"):
-            sums[kind.replace("_", " ")] = sums.get(kind.replace("_", " "), 0) + run[kind]
-    return ", ".join(f"{kind} × {number}" for kind, number in sums.items() if number)
 
 
 def hold(settings, shape, result, first):

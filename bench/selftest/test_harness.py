@@ -14,8 +14,9 @@ import unittest
 BENCH = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.dirname(BENCH))
 
-from bench.harness import programs, throughput  # noqa: E402
+from bench.harness import kept, programs, report, throughput, waiting  # noqa: E402
 from bench.harness.process import RunFailed, Server, run_json  # noqa: E402
+from bench.harness.result import Result  # noqa: E402
 
 PROGRAMS = os.environ.get("BENCH_PROGRAMS", os.path.join(os.path.dirname(BENCH), "build", "bench"))
 FAKE = os.path.join(BENCH, "selftest", "fake_tributary.py")
@@ -75,7 +76,9 @@ class EndToEndSeesLossAndRepeats(unittest.TestCase):
         with tempfile.TemporaryDirectory() as data_dir, fake(mode, data_dir) as server:
             with programs.EndToEnd(settings, server.url, 200, 1, 0.2) as ends:
                 from bench.harness.tributary import Tributary
-                Tributary.call(server, "POST", "/api/v1/destinations", {"name": "hook", "url": ends.url + "/hook"})
+                status, _ = Tributary.request(server, "POST", "/api/v1/destinations",
+                                              {"name": "hook", "url": ends.url + "/hook"})
+                self.assertEqual(status, 201)
                 return json.loads(ends.go())
 
     def test_all_arrive(self):
@@ -143,6 +146,52 @@ class HoldIsJudgedByLag(unittest.TestCase):
 
     def test_refusals_are_not(self):
         self.assertIn("status 503", self.judge([0] * 60, other_statuses={"503": 1}))
+
+
+class DeadIsJudgedBesideTheHealthyOne(unittest.TestCase):
+    def judge(self, away, well, filters=(0, 0, 0), hurt=100.0, caught=10_000):
+        curve = [{"share": share, "events": 10_000_000 * share,
+                  "away": {"rss": a, "anonymous": a, "filters": f}, "well": {"rss": w, "anonymous": w, "filters": f}}
+                 for share, a, w, f in zip((0.1, 0.6, 1.0), away, well, filters)]
+        result = Result("dead", "", "")
+        runs = [[{"latency": {"p99_us": p99}}] for p99 in (100.0, hurt)]
+        waiting.judge(result, curve, 10_000_000, runs, caught)
+        return result.met
+
+    def test_what_grows_with_events_on_both_is_no_cost_of_waiting(self):
+        self.assertTrue(self.judge((60, 80, 100), (60, 80, 100), filters=(0, 20, 40)))
+
+    def test_more_than_the_healthy_one_is(self):
+        self.assertFalse(self.judge((60, 80, 106), (60, 80, 100), filters=(0, 20, 46)))
+
+    def test_growth_of_both_that_is_no_filter_is(self):
+        self.assertFalse(self.judge((60, 80, 100), (60, 80, 100)))
+
+    def test_slower_answers_and_a_slow_return_are_missed(self):
+        flat = ((60, 60, 60), (60, 60, 60))
+        self.assertTrue(self.judge(*flat, hurt=120.0))
+        self.assertFalse(self.judge(*flat, hurt=121.0))
+        self.assertFalse(self.judge(*flat, caught=5_999))
+
+
+class RowsThatAreNotRunAreKept(unittest.TestCase):
+    def test_with_their_own_date_and_commit(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "results.json")
+            self.assertEqual(kept.load(path), {})
+            old = Result("idle", "memory", "≤ 25", figure="20", date="2026-01-01", commit="abc", mode="full",
+                         machine="one core", run="run.py --rows idle", raw={"mib": [1.5]})
+            kept.save(path, [old])
+            self.assertEqual(kept.load(path), {"idle": old})
+            new = Result("ack", "latency", "none", figure="9", date="2026-02-02", commit="def", mode="full",
+                         machine="two cores")
+            out = os.path.join(folder, "RESULTS.md")
+            report.write(out, [kept.load(path)["idle"], new], quick=False)
+            with open(out, encoding="utf-8") as file:
+                text = file.read()
+        for said in ("2026-01-01, full, abc", "2026-02-02, full, def", "Machine of `idle`: one core",
+                     "Machine of `ack`: two cores", "`run.py --rows idle`"):
+            self.assertIn(said, text)
 
 
 class ServerThatFails(unittest.TestCase):
