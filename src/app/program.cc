@@ -2,6 +2,7 @@
 
 #include <future>
 
+#include "app/rest_trim.h"
 #include "app/translate.h"
 #include "base/logging.h"
 #include "cli/command.h"
@@ -227,12 +228,16 @@ void Program::Start() {
 }
 
 void Program::RunMaintenance() {
+  RestTrim trim({.resident_bytes = os::ResidentBytes,
+                 .after_start = os::ReleaseCodePages,
+                 .trim = os::TrimHeap});
   std::uint64_t commits = 0;
   while (true) {
     const bool more = log_->MaintainStep();
     const std::uint64_t now = log_->stats().commits;
     const MonoNanos pause = more ? 0 : now != commits ? kBusyPause : kIdlePause;
     commits = now;
+    trim.Round(pause != kIdlePause, os::SystemClock().Monotonic());
     if (!maintenance_pause_.Wait(pause)) return;
   }
 }

@@ -64,6 +64,7 @@ int RunProgram(config::Settings settings, config::LoadInput input) {
 
 int Serve(const cli::ServeOptions& options) {
   os::RaiseDescriptorLimit();
+  os::LimitHeaps();
   auto input = InputOf(options);
   if (!input) {
     Complain(input.error().message());

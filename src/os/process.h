@@ -47,8 +47,18 @@ std::string ProcessId();
 // The calling thread's name in ps, perf and gdb; cut to 15 characters.
 void NameThread(const std::string& name);
 
+// Of how many heaps threads allocate (0: as many as cores, and one). glibc would take eight for
+// each core, and what one thread's heap has freed is of no use to the others: under a flood half of
+// our memory would be such holes. Call before threads start.
+void LimitHeaps(unsigned heaps_max = 0);
+
 // Gives freed memory back to the system; called rarely, from a maintenance thread.
 void TrimHeap();
+
+// Takes the pages of program and library code out of the resident set; what runs comes back from
+// the page cache at a fault each. Worth it once, when start-up is over: most of what ran will not
+// run again.
+void ReleaseCodePages();
 
 // Ends the process at once with this code, without destructors (a poisoned log must not linger).
 [[noreturn]] void ExitNow(int code);

@@ -1,9 +1,11 @@
 #include "os/process.h"
 
 #include <dirent.h>
+#include <link.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -113,8 +115,37 @@ void NameThread(const std::string& name) {
   ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
 }
 
+void LimitHeaps(unsigned heaps_max) {
+  const unsigned heaps = heaps_max != 0 ? heaps_max : Cores() + 1;
+  ::mallopt(M_ARENA_MAX, static_cast<int>(heaps));
+}
+
 void TrimHeap() {
   ::malloc_trim(0);
+}
+
+namespace {
+
+// Only segments that nobody may write: dropping a page that was written to, such as one with
+// relocations, would lose what is in it.
+int ReleaseCodeOf(dl_phdr_info* object, std::size_t, void*) {
+  const bool from_kernel = std::string_view(object->dlpi_name).starts_with("linux-vdso");
+  if (from_kernel) return 0;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  for (int i = 0; i < object->dlpi_phnum; ++i) {
+    const ElfW(Phdr)& part = object->dlpi_phdr[i];
+    if (part.p_type != PT_LOAD || part.p_flags != (PF_R | PF_X)) continue;
+    const std::uintptr_t first = (object->dlpi_addr + part.p_vaddr) / page * page;
+    const std::uintptr_t end = object->dlpi_addr + part.p_vaddr + part.p_memsz;
+    ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);  // advice: may fail
+  }
+  return 0;
+}
+
+}  // namespace
+
+void ReleaseCodePages() {
+  ::dl_iterate_phdr(ReleaseCodeOf, nullptr);
 }
 
 void ExitNow(int code) {
