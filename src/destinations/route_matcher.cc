@@ -15,7 +15,7 @@ class RouteMatcher final : public deliver::Matcher {
   bool Matches(const log::RecordFields& fields) const override { return rule_.Matches(fields); }
   bool looks_inside() const override { return rule_.looks_inside(); }
   bool MatchesInside(const log::RecordView& record) const override {
-    return rule_.MatchesInside(record.payload);
+    return rule_.MatchesInside(record.fields, record.payload);
   }
   std::shared_ptr<const deliver::Program> program() const override { return filter_; }
   std::string_view WhyNot(const log::RecordView& record) const override {

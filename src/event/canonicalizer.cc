@@ -1,6 +1,8 @@
 // Reading and judging one event; writing it is in canonicalizer_splice.cc.
 #include "event/canonicalizer.h"
 
+#include <algorithm>
+
 #include "event/json_text.h"
 
 namespace tributary::event {
@@ -100,7 +102,16 @@ std::expected<Canonical, Rejection> Canonicalizer::Make(JsonValue event) {
                                                  : message_id_,
                    .name = name_,
                    .message_id = message_id_,
+                   .for_all = IsForAll(),
                    .parts = parts_};
+}
+
+// Only a `false` excludes; where the text holds one nowhere, no destination needs to read it.
+bool Canonicalizer::IsForAll() const {
+  const auto says_no = [](std::string_view raw) { return raw.contains("false"); };
+  if (std::ranges::any_of(integrations_members_, says_no, &Member::raw)) return false;
+  const auto own = Value(Known::kIntegrations);
+  return !own || !says_no(own->raw());
 }
 
 void Canonicalizer::CollectFields(JsonValue event) {

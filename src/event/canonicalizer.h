@@ -84,6 +84,8 @@ class Canonicalizer {
   std::optional<Rejection> CheckObjects() const;
   std::optional<Rejection> Judge();
 
+  bool IsForAll() const;
+
   // Writing
   void ComposePrefix();
   void ComposeTimes();

@@ -16,6 +16,7 @@ struct Made {
   std::string code, payload, key, name, message_id;
   Type type = Type::kOther;
   UnixMicros event_time_us = 0;
+  bool for_all = false;
   json parsed() const { return json::parse(payload); }
 };
 
@@ -42,7 +43,8 @@ class Kit {
              .name = std::string(made->name),
              .message_id = std::string(made->message_id),
              .type = made->type,
-             .event_time_us = made->event_time_us};
+             .event_time_us = made->event_time_us,
+             .for_all = made->for_all};
     for (const auto part : made->parts) out.payload += part;
     return out;
   }
@@ -174,6 +176,21 @@ TEST(Canonicalizer, EnvelopesSentAtServesEventsWithoutTheirOwn) {
   EXPECT_EQ(own.parsed()["timestamp"], "2026-11-21T19:49:24.423Z");
   const Made none = Make(R"({"type":"page","userId":"u"})", kEnvelope);
   EXPECT_EQ(none.event_time_us, kReceived);
+}
+
+TEST(Canonicalizer, AnEventThatMayExcludeADestinationIsNotForAll) {
+  const auto for_all = [](const std::string& more, std::string_view envelope = {}) {
+    return Make(R"({"type":"page","userId":"u")" + more + "}", envelope).for_all;
+  };
+  EXPECT_TRUE(for_all(""));
+  EXPECT_TRUE(for_all(R"(,"integrations":null)"));
+  EXPECT_TRUE(for_all(R"(,"integrations":{})"));
+  EXPECT_TRUE(for_all(R"(,"integrations":{"All":true,"A":{"x":1}},"properties":{"x":false})"));
+  EXPECT_FALSE(for_all(R"(,"integrations":{"All":false})"));
+  EXPECT_FALSE(for_all(R"(,"integrations":{},"integrations":{"A" : false})"));
+  EXPECT_TRUE(for_all(R"(,"integrations":{"All":true})", R"({"integrations":{"A":true}})"));
+  EXPECT_FALSE(for_all(R"(,"integrations":{"All":true})", R"({"integrations":{"A":false}})"));
+  EXPECT_FALSE(for_all("", R"({"integrations":{"All":false}})"));
 }
 
 TEST(Canonicalizer, EnvelopesContextIsMergedMemberByMember) {

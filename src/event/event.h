@@ -37,6 +37,7 @@ struct Canonical {
   std::string_view key;          // anonymousId, else userId, else the message id
   std::string_view name;         // `event` of a track, `name` of a page or screen; else empty
   std::string_view message_id;
+  bool for_all = false;  // its `integrations`, if it has any, exclude nobody for certain
   std::span<const std::string_view> parts;
 };
 

@@ -42,6 +42,9 @@ enum class EventType : std::uint8_t {
 inline constexpr std::uint8_t kFlagHistorical = 1;  // imported; destinations ask for these
 inline constexpr std::uint8_t kFlagTest = 2;
 inline constexpr std::uint8_t kFlagSeedForm = 4;  // came by the seed's POST /track (section 11)
+// The payload's own `integrations` exclude no destination: it need not be read to know. Without the
+// flag they may.
+inline constexpr std::uint8_t kFlagForAll = 8;
 
 // What a writer says of one record. The log assigns offset, slot and (non-decreasing) received_at.
 struct RecordFields {

@@ -244,7 +244,16 @@ TEST(Rule, EventExcludesDestinationsByIntegrations) {
       {R"({"properties":{"integrations":{"All":false}}})", true},
       {R"({"properties":{"x":"\"integrations\""}})", true},
   };
-  for (const auto& [event, wanted] : cases) EXPECT_EQ(rule.MatchesInside(event), wanted) << event;
+  for (const auto& [event, wanted] : cases)
+    EXPECT_EQ(rule.MatchesInside({}, event), wanted) << event;
+}
+
+TEST(Rule, BelievesTheMarkThatAnEventIsForAllAndReadsThoseWithout) {
+  const Rule rule = RuleOf({});
+  const std::string_view excludes = R"({"integrations":{"All":false}})";
+  EXPECT_FALSE(rule.MatchesInside({}, excludes));
+  EXPECT_FALSE(rule.MatchesInside({.flags = log::kFlagHistorical}, excludes));
+  EXPECT_TRUE(rule.MatchesInside({.flags = log::kFlagForAll}, R"({"integrations":{}})"));
 }
 
 TEST(Rule, SaysWhichPartOfItSaysNo) {

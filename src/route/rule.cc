@@ -183,8 +183,9 @@ bool Rule::Matches(const log::RecordFields& fields) const {
   return SourceMatches(fields.source) && NameMatches(fields.name);
 }
 
-bool Rule::MatchesInside(std::string_view payload) const {
-  const bool asks = !owner_.name.empty() && MentionsIntegrations(payload);
+bool Rule::MatchesInside(const log::RecordFields& fields, std::string_view payload) const {
+  const bool may_exclude = (fields.flags & log::kFlagForAll) == 0;
+  const bool asks = may_exclude && !owner_.name.empty() && MentionsIntegrations(payload);
   if (!asks && !pattern_) return true;
   // A scratch pad per thread: making one costs more than reading an event.
   thread_local event::JsonDocument document;

@@ -69,7 +69,7 @@ class Rule {
   log::Kind kind() const { return kind_; }
   // By the payload: pattern and `integrations`.
   bool looks_inside() const { return pattern_ || !owner_.name.empty(); }
-  bool MatchesInside(std::string_view payload) const;
+  bool MatchesInside(const log::RecordFields& fields, std::string_view payload) const;
   const std::string& filter() const { return filter_; }  // "": none
 
   // Which part of the rule says no, for people; "" when all of it says yes. The filter is not

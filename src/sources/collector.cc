@@ -9,6 +9,11 @@
 namespace tributary::sources {
 namespace {
 
+std::uint8_t FlagsOf(bool historical, bool for_all) {
+  return static_cast<std::uint8_t>((historical ? log::kFlagHistorical : 0) |
+                                   (for_all ? log::kFlagForAll : 0));
+}
+
 static_assert(static_cast<int>(event::Type::kTrack) == static_cast<int>(log::EventType::kTrack));
 static_assert(static_cast<int>(event::Type::kAlias) == static_cast<int>(log::EventType::kAlias));
 
@@ -144,7 +149,7 @@ std::optional<event::Rejection> Collector::AddEvent(const ingest::SourceSpec& so
                                  .source = source.id,
                                  .kind = log::Kind::kEvent,
                                  .type = type,
-                                 .flags = call.historical ? log::kFlagHistorical : std::uint8_t{0},
+                                 .flags = FlagsOf(call.historical, made->for_all),
                                  .key = made->key,
                                  .name = made->name,
                                  .message_id = made->message_id};

@@ -102,7 +102,7 @@ TEST(TrackApi, KeylessOnlyWhereThatIsAllowed) {
 TEST(TrackApi, IsNotTheTrackingApisTrack) {
   SourceKit kit;
   EXPECT_EQ(kit.Post("/v1/track", kBody).body, "{\"success\":true}");
-  EXPECT_EQ(kit.Only().fields.flags, 0);
+  EXPECT_EQ(kit.Only().fields.flags, log::kFlagForAll);
 }
 
 }  // namespace

@@ -63,8 +63,8 @@ TEST(TrackingApi, EveryPathSaysItsType) {
     SourceKit kit;
     kit.Post(path, BatchOf(1));
     EXPECT_EQ(kit.Only().fields.type, log::EventType::kTrack) << path;
-    EXPECT_EQ(kit.Only().fields.flags,
-              std::string(path) == "/v1/import" ? log::kFlagHistorical : 0);
+    const int historical = std::string(path) == "/v1/import" ? log::kFlagHistorical : 0;
+    EXPECT_EQ(kit.Only().fields.flags, historical | log::kFlagForAll);
   }
 }
 
