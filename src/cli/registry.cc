@@ -1,6 +1,7 @@
 #include "cli/registry.h"
 
 #include <algorithm>
+#include <deque>
 #include <ostream>
 
 #include "cli/escape.h"
@@ -8,9 +9,11 @@
 namespace tributary::cli {
 namespace {
 
-// A function's static, so that it exists before the first registration of any file.
-std::vector<const CommandRegistration*>& Table() {
-  static std::vector<const CommandRegistration*> table;
+// A function's static, so that it exists before the first registration of any file. It has copies:
+// what Register() makes may be a temporary, of which the static object is the copy. Their addresses
+// stay.
+std::deque<CommandRegistration>& Table() {
+  static std::deque<CommandRegistration> table;
   return table;
 }
 
@@ -19,11 +22,12 @@ std::vector<const CommandRegistration*>& Table() {
 CommandRegistration::CommandRegistration(std::string_view command_name,
                                          std::string_view command_summary, Make make_command)
     : name(command_name), summary(command_summary), make(make_command) {
-  Table().push_back(this);
+  Table().push_back(*this);
 }
 
 std::vector<const CommandRegistration*> RegisteredCommands() {
-  std::vector<const CommandRegistration*> sorted = Table();
+  std::vector<const CommandRegistration*> sorted;
+  for (const CommandRegistration& registration : Table()) sorted.push_back(&registration);
   std::ranges::sort(sorted, {}, [](const CommandRegistration* c) { return c->name; });
   return sorted;
 }
