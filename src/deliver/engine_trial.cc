@@ -1,30 +1,15 @@
 #include "deliver/engine_trial.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "codec/base64.h"
+#include "deliver/sent_secrets.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-// Headers whose values are shown. Everything else may be a secret: a user's own headers, and what
-// authorizes.
-constexpr std::array<std::string_view, 9> kShownHeaders{
-    "accept",        "content-type",      "content-encoding",  "user-agent",
-    "webhook-id",    "webhook-timestamp", "webhook-signature", "tributary-replay",
-    "content-length"};
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 // Two of one name are shown as one, as HTTP reads them.
 void AddHeader(json& headers, const std::string& name, const std::string& value) {
@@ -55,8 +40,7 @@ void AddBody(json& object, const std::string& body) {
 json RequestJson(const http::ClientRequest& request) {
   json headers = json::object();
   for (const auto& [name, value] : request.headers) {
-    const bool shown = std::ranges::find(kShownHeaders, Lower(name)) != kShownHeaders.end();
-    AddHeader(headers, name, shown ? value : std::string(config::kRedacted));
+    AddHeader(headers, name, MayBeShown(name) ? value : std::string(config::kRedacted));
   }
   json object{{"method", request.method}, {"url", request.url}, {"headers", std::move(headers)}};
   AddBody(object, request.body ? *request.body : "");

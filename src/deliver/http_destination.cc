@@ -5,6 +5,9 @@
 #include <charconv>
 #include <utility>
 
+#include "deliver/http_date.h"
+#include "deliver/sent_secrets.h"
+
 namespace tributary::deliver {
 namespace {
 
@@ -25,21 +28,6 @@ std::string_view HeaderValue(const http::ClientResponse& response, std::string_v
     if (Lower(name) == lower_name) return value;
   }
   return {};
-}
-
-// "Sun, 06 Nov 1994 08:49:37 GMT": the one form RFC 9110 lets senders make.
-std::optional<UnixMicros> ParseHttpDate(std::string_view text) {
-  static constexpr std::array<std::string_view, 12> kMonths{
-      "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  if (text.size() != 29 || text.substr(3, 2) != ", " || !text.ends_with(" GMT"))
-    return std::nullopt;
-  const auto month = std::ranges::find(kMonths, text.substr(8, 3));
-  if (month == kMonths.end()) return std::nullopt;
-  const auto number = static_cast<int>(month - kMonths.begin()) + 1;
-  const std::string iso = std::string(text.substr(12, 4)) + (number < 10 ? "-0" : "-") +
-                          std::to_string(number) + "-" + std::string(text.substr(5, 2)) + "T" +
-                          std::string(text.substr(17, 8)) + "Z";
-  return ParseIso8601(iso);
 }
 
 bool IsToken(std::string_view name) {
@@ -104,7 +92,7 @@ std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_
     if (error == std::errc::result_out_of_range) seconds = kMaxSeconds;
     return std::min(seconds, kMaxSeconds) * kNanosPerSecond;
   }
-  const auto at = ParseHttpDate(value);
+  const auto at = ParseHttpDate(value, now_us);
   if (!at) return std::nullopt;
   constexpr std::int64_t kMaxMicros = kRetryAfterMax / 1000;
   return std::clamp<std::int64_t>(*at - now_us, 0, kMaxMicros) * 1000;
@@ -169,9 +157,12 @@ void HttpDestination::Deliver(const Delivery& delivery, Done done) {
 
 void HttpDestination::Send(std::uint64_t attempt, http::ClientRequest request) {
   if (context_.witness != nullptr) context_.witness->Sent(request);
-  pending_.at(attempt).request = context_.client->Send(
-      std::move(request),
-      [this, attempt](const http::ClientResponse& response) { OnAnswer(attempt, response); });
+  pending_.at(attempt).secrets = SecretsOf(request);
+  pending_.at(attempt).request =
+      context_.client->Send(std::move(request), [this, attempt](http::ClientResponse response) {
+        Redact(pending_.at(attempt).secrets, response);
+        OnAnswer(attempt, response);
+      });
 }
 
 void HttpDestination::Authorize(std::uint64_t attempt) {

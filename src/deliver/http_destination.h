@@ -70,7 +70,8 @@ class HttpDestination : public Destination {
   struct Pending {
     Done done;
     std::uint32_t members = 1;
-    http::Client::Id request = 0;  // 0: waits for a token
+    http::Client::Id request = 0;           // 0: waits for a token
+    std::vector<std::string> secrets = {};  // of what was sent: never shown when they come back
     // With a token source: what is sent once there is a token, and again after a 401.
     http::ClientRequest draft = {};
     MonoNanos deadline = 0;

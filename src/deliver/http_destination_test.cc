@@ -62,6 +62,8 @@ TEST(RetryAfter, SecondsDatesAndNonsense) {
   EXPECT_EQ(ParseRetryAfter("99999999999999999999999", kNow), kRetryAfterMax);
   EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:50:07 GMT", kNow), 30 * kS);
   EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:07 GMT", kNow), 0);  // past: now
+  EXPECT_EQ(ParseRetryAfter("Sunday, 06-Nov-94 08:50:07 GMT", kNow), 30 * kS);
+  EXPECT_EQ(ParseRetryAfter("Sun Nov  6 08:50:07 1994", kNow), 30 * kS);
   EXPECT_EQ(ParseRetryAfter("Fri, 31 Dec 2199 23:59:59 GMT", kNow), kRetryAfterMax);
   for (const char* nonsense :
        {"", "-1", "-5", "soon", "1.5", "1e9", "0x10", "Sun, 06 Foo 1994 08:49:37 GMT",

@@ -42,6 +42,34 @@ def test_the_key_file_is_made_once_for_its_owner_alone(data):
     server.kill()
 
 
+def test_what_a_receiver_echoes_is_not_shown(data):
+    """Receivers that refuse a request often send back what they were sent."""
+    def echo(request):
+        return 500, {"X-Echo": request["headers"]["authorization"]}, \
+            str(request["headers"]).encode()
+
+    with Receiver(echo) as receiver:
+        server = Tributary(data_dir=data).start()
+        hook(server, receiver.url, retry={"schedule": ["0s"]})
+        server.destination("bearer", url=receiver.url, retry={"schedule": ["0s"]},
+                           auth={"type": "bearer", "token": "CANARY-TOKEN"})
+        server.destination("basic", url=receiver.url, retry={"schedule": ["0s"]},
+                           auth={"type": "basic", "username": "u", "password": "CANARY-PASSWORD"})
+        server.track(event(1))
+        names = ("hook", "bearer", "basic")
+        wait_until(lambda: all(server.stats(n)["dead_lettered"] == 1 for n in names))
+        shown = [server.post(f"/api/v1/destinations/{n}/test").body for n in names]
+        shown += [server.get(path).body for path in
+                  ("/api/v1/events/m-1", "/api/v1/deliveries", "/api/v1/dead-letters")]
+        for body in shown:
+            assert b"CANARY" not in body and b"Q0FOQVJZ" not in body, body
+            assert b"'x-plain': '***'" in body or b"'authorization': '***'" in body
+        assert server.stop() == 0
+        assert not [line for line in server.log if "CANARY" in line]
+        for path in data.rglob("*"):
+            assert not path.is_file() or b"CANARY" not in path.read_bytes(), path
+
+
 def test_no_secret_is_on_disk(data):
     with Receiver() as receiver:
         server = Tributary(data_dir=data).start()
