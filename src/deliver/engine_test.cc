@@ -296,6 +296,9 @@ TEST(Engine, ListIsPagedByName) {
     cursor = page->next_cursor.value_or("");
   }
   EXPECT_EQ(names, "abcde");
+  for (const char* made_up : {"a", "zzz", "zzzz", "YWZ0ZXI6", "\x01"}) {
+    EXPECT_EQ(w.engine->List(made_up, 2).error().field(), "cursor") << made_up;
+  }
 }
 
 TEST(Engine, ChangesAskedForTogetherAreAllMadeInOrder) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "codec/base64.h"
 #include "codec/standard_webhooks.h"
 #include "deliver/engine_impl.h"
 #include "deliver/engine_replay.h"
@@ -30,6 +31,23 @@ json TextOrNull(const std::string& text) {
 // Answers and error texts come from outside and need not be UTF-8.
 std::string Dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// The last name of a page. Written so that nobody takes it for one, or makes one up.
+constexpr std::string_view kCursorMark = "after:";
+
+std::string CursorOf(std::string_view name) {
+  return codec::Base64UrlEncode(std::string(kCursorMark) + std::string(name));
+}
+
+// "" of an empty cursor.
+Result<std::string> NameOfCursor(std::string_view cursor) {
+  if (cursor.empty()) return std::string();
+  const auto text = codec::Base64Decode(cursor, codec::Base64::kUrl);
+  if (!text || !text->starts_with(kCursorMark) || text->size() == kCursorMark.size()) {
+    return Fail(ErrorCode::kInvalid, "cursor", "cursor is none that a list answered");
+  }
+  return text->substr(kCursorMark.size());
 }
 
 }  // namespace
@@ -102,13 +120,14 @@ Result<std::string> EngineImpl::Get(std::string_view name) const {
 // The cursor is the last name shown: what is made or deleted meanwhile cannot shift a page.
 Result<Engine::Page> EngineImpl::List(std::string_view cursor, std::size_t limit) const {
   limit = std::clamp<std::size_t>(limit, 1, kPageMax);
+  TRY_ASSIGN(const std::string after, NameOfCursor(cursor));
   Page page;
   const std::lock_guard lock(mutex_);
-  auto it = cursor.empty() ? by_name_.begin() : by_name_.upper_bound(cursor);
+  auto it = after.empty() ? by_name_.begin() : by_name_.upper_bound(after);
   for (; it != by_name_.end() && page.data.size() < limit; ++it) {
     page.data.push_back(JsonLocked(*it->second));
   }
-  if (it != by_name_.end()) page.next_cursor = std::prev(it)->first;
+  if (it != by_name_.end()) page.next_cursor = CursorOf(std::prev(it)->first);
   return page;
 }
 
