@@ -13,4 +13,8 @@ namespace tributary::config {
 // kTooLarge past `bytes_max`.
 Result<nlohmann::json> ParseJson(std::string_view text, std::size_t bytes_max, int depth_max);
 
+// Numbers that are no 64-bit integers become doubles. kInvalid for the first one whose value that
+// changes, with the field on top that it stands in; fine for what ParseJson refuses.
+Status CheckNumbersAreKept(std::string_view text);
+
 }  // namespace tributary::config

@@ -37,6 +37,8 @@ Result<json> ParseObject(std::string_view text) {
   TRY_ASSIGN(json object,
              config::ParseJson(text, config::kOptionsBytesMax, config::kOptionsDepthMax));
   if (!object.is_object()) return Fail(ErrorCode::kInvalid, "a destination is a JSON object");
+  // A pattern with another number than was written would match other events.
+  TRY(config::CheckNumbersAreKept(text));
   return object;
 }
 

@@ -7,18 +7,20 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "route/decimal.h"
+#include "route/jq_literals.h"
 
 namespace tributary::route {
 namespace {
 
 constexpr std::size_t kTogetherMax = 32;
 constexpr std::size_t kLinesKept = 1'000;
+constexpr std::size_t kNumberShown = 100;  // bytes of it
 constexpr std::size_t kTrustedMax = 100'000;
 constexpr std::chrono::seconds kIdleMax{60};
 
 Error NumberWouldChange(std::string_view event, std::string_view number) {
   const std::string path = PathOfNumber(event, number);
-  return {ErrorCode::kInvalid, "the number " + std::string(number.substr(0, 100)) +
+  return {ErrorCode::kInvalid, "the number " + std::string(number.substr(0, kNumberShown)) +
                                    (path.empty() ? "" : " at " + path) +
                                    " of the event would change in jq, which keeps 17 digits"};
 }
@@ -42,6 +44,10 @@ Status JqPool::Check(std::string_view program) {
   if (program.size() > kJqProgramBytesMax) {
     return Fail(ErrorCode::kInvalid,
                 "a program has at most " + std::to_string(kJqProgramBytesMax) + " bytes");
+  }
+  if (const auto number = FirstInexactLiteral(program)) {
+    return Fail(ErrorCode::kInvalid, "the number " + number->substr(0, kNumberShown) +
+                                         " would change in jq, which keeps 17 digits");
   }
   const std::lock_guard lock(check_mutex_);
   const std::string hash = HashOf128(program).ToHex();
