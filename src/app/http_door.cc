@@ -51,14 +51,14 @@ HttpDoor::HttpDoor(const DoorWorld& world)
   admin_router_.SetAround(api_.around());
 }
 
-Status HttpDoor::Listen(const config::ListenAddress& address, bool reuse_port) {
-  TRY_ASSIGN(server_, http::Listen(loop_, address.host, address.port, reuse_port,
+Status HttpDoor::Listen(const config::ListenAddress& address, http::PortUse use) {
+  TRY_ASSIGN(server_, http::Listen(loop_, address.host, address.port, use,
                                    ServerLimitsOf(*world_.settings), router_));
   return {};
 }
 
 Status HttpDoor::ListenAdmin(const config::ListenAddress& address) {
-  TRY_ASSIGN(admin_server_, http::Listen(loop_, address.host, address.port, false,
+  TRY_ASSIGN(admin_server_, http::Listen(loop_, address.host, address.port, http::PortUse::kAlone,
                                          ServerLimitsOf(*world_.settings), admin_router_));
   return {};
 }

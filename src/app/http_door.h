@@ -29,7 +29,7 @@ class HttpDoor {
   explicit HttpDoor(const DoorWorld& world);
 
   // Binds; several doors share one address. `admin`: control alone, on its own address.
-  Status Listen(const config::ListenAddress& address, bool reuse_port);
+  Status Listen(const config::ListenAddress& address, http::PortUse use);
   Status ListenAdmin(const config::ListenAddress& address);
 
   os::AsioLoop& loop() { return loop_; }

@@ -154,7 +154,10 @@ Status Program::OpenDoors() {
   const unsigned count = DoorCount(settings_);
   for (unsigned i = 0; i < count; ++i) {
     doors_.push_back(std::make_unique<HttpDoor>(world));
-    TRY(doors_.back()->Listen(address, count > 1));
+    const auto use = i > 0       ? http::PortUse::kJoin
+                     : count > 1 ? http::PortUse::kFirst
+                                 : http::PortUse::kAlone;
+    TRY(doors_.back()->Listen(address, use));
     address.port = doors_.front()->server().port();  // port 0 is chosen once, then shared
   }
   if (!settings_.admin.listen.empty()) {

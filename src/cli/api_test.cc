@@ -166,7 +166,7 @@ class Echo final : public http::Handler {
 TEST(ConnectOverHttp, CallsAServerOnLoopbackAlthoughThatIsPrivate) {
   os::AsioLoop loop;
   Echo echo;
-  auto server = http::Listen(loop, "127.0.0.1", 0, false, {}, echo);
+  auto server = http::Listen(loop, "127.0.0.1", 0, http::PortUse::kAlone, {}, echo);
   ASSERT_TRUE(server.has_value());
   std::thread thread([&] { loop.Run(); });
   const std::string url = "http://127.0.0.1:" + std::to_string((*server)->port()) + "/";

@@ -68,7 +68,8 @@ class Receive final : public Command {
   int Serve(Context& context, const config::ListenAddress& address, ReceiveReport report) {
     os::AsioLoop loop;
     Printer printer(std::move(report), status_, context.out, loop);
-    const auto server = http::Listen(loop, address.host, address.port, false, {}, printer);
+    const auto server =
+        http::Listen(loop, address.host, address.port, http::PortUse::kAlone, {}, printer);
     if (!server) return Complain(context, server.error().message());
     bool stopping = false;
     const auto stop = [&] {

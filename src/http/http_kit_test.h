@@ -169,7 +169,8 @@ class TestServer {
   explicit TestServer(const ServerLimits& limits = {}) : TestServer(limits, nullptr) {}
   TestServer(const ServerLimits& limits, Handler* other) {
     server = thread.Call([&] {
-      return Listen(thread.loop, "127.0.0.1", 0, false, limits, other ? *other : handler).value();
+      return Listen(thread.loop, "127.0.0.1", 0, PortUse::kAlone, limits, other ? *other : handler)
+          .value();
     });
   }
   ~TestServer() {

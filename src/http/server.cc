@@ -55,7 +55,7 @@ class AsioServer final : public Server, public ConnectionHost {
     while (!connections_.empty()) connections_.back()->Close();
   }
 
-  Status Open(const tcp::endpoint& endpoint, bool reuse_port) {
+  Status Open(const tcp::endpoint& endpoint, PortUse use) {
     error_code ec;
     const auto failed = [&](std::string_view what) {
       const bool denied = ec == asio::error::access_denied;
@@ -65,8 +65,11 @@ class AsioServer final : public Server, public ConnectionHost {
     };
     if (acceptor_.open(endpoint.protocol(), ec)) return failed("open");
     if (acceptor_.set_option(Acceptor::reuse_address(true), ec)) return failed("open");
-    if (reuse_port && acceptor_.set_option(ReusePort(true), ec)) return failed("share");
+    const ReusePort share(true);
+    if (use == PortUse::kJoin && acceptor_.set_option(share, ec)) return failed("share");
     if (acceptor_.bind(endpoint, ec)) return failed("listen on");
+    // After the bind, which so fails when anybody else has the address, whether they share or not.
+    if (use == PortUse::kFirst && acceptor_.set_option(share, ec)) return failed("share");
     if (acceptor_.listen(kBacklog, ec)) return failed("listen on");
     if (acceptor_.non_blocking(true, ec)) return failed("listen on");
     bound_ = acceptor_.local_endpoint(ec);
@@ -205,8 +208,8 @@ class AsioServer final : public Server, public ConnectionHost {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Listen(os::AsioLoop& loop, const std::string& host,
-                                       std::uint16_t port, bool reuse_port,
-                                       const ServerLimits& limits, Handler& handler) {
+                                       std::uint16_t port, PortUse use, const ServerLimits& limits,
+                                       Handler& handler) {
   error_code ec;
   const std::string literal = host == "localhost" ? "127.0.0.1"
                               : host.starts_with('[') && host.ends_with(']')
@@ -217,7 +220,7 @@ Result<std::unique_ptr<Server>> Listen(os::AsioLoop& loop, const std::string& ho
     return Fail(ErrorCode::kInvalid, "listen", "'" + host + "' is no address to listen on");
   }
   auto server = std::make_unique<AsioServer>(loop, limits, handler);
-  TRY(server->Open({address, port}, reuse_port));
+  TRY(server->Open({address, port}, use));
   return server;
 }
 

@@ -110,11 +110,16 @@ class Server {
   virtual std::size_t connections() const = 0;
 };
 
-// Binds and listens (SO_REUSEPORT when `reuse_port`, so that several loops share an address).
+// How an address is bound. Several loops of one process share theirs (SO_REUSEPORT): the first
+// takes it, the others join. Joining alone would also let a second process in, unnoticed, on an
+// address that is in use, and the system would deal the clients out between the two.
+enum class PortUse : std::uint8_t { kAlone, kFirst, kJoin };
+
+// Binds and listens.
 // Accepting starts when the loop runs. When descriptors run out accept backs off, with a reserve
 // descriptor so that waiting clients are told 503 rather than left hanging.
 Result<std::unique_ptr<Server>> Listen(os::AsioLoop& loop, const std::string& host,
-                                       std::uint16_t port, bool reuse_port,
-                                       const ServerLimits& limits, Handler& handler);
+                                       std::uint16_t port, PortUse use, const ServerLimits& limits,
+                                       Handler& handler);
 
 }  // namespace tributary::http

@@ -174,8 +174,8 @@ TEST(Server, AResponderMayOutliveItsConnectionAndItsServer) {
   test::LoopThread thread;
   test::ScriptedHandler handler;
   handler.handle = [&](const Request&, Responder responder) { kept.emplace(std::move(responder)); };
-  auto server =
-      thread.Call([&] { return Listen(thread.loop, "127.0.0.1", 0, false, {}, handler).value(); });
+  auto server = thread.Call(
+      [&] { return Listen(thread.loop, "127.0.0.1", 0, PortUse::kAlone, {}, handler).value(); });
   RawClient client(server->port());
   client.Send(Get("/a"));
   for (int i = 0; i < 200 && handler.handled == 0; ++i) usleep(1000);
@@ -483,17 +483,35 @@ TEST(ServerDescriptors, WhenTheyRunOutWaitingClientsAreToldAndTheRestIsServed) {
 
 TEST(ServerListen, TellsWhyItCannot) {
   TestServer server;
-  const auto listen = [&](const std::string& host, std::uint16_t port, bool reuse = false) {
+  const auto listen = [&](const std::string& host, std::uint16_t port,
+                          PortUse use = PortUse::kAlone) {
     return server.thread.Call([&] {
-      auto other = Listen(server.thread.loop, host, port, reuse, {}, server.handler);
+      auto other = Listen(server.thread.loop, host, port, use, {}, server.handler);
       return other ? std::string("listens") : other.error().ToString();
     });
   };
   EXPECT_NE(listen("127.0.0.1", server.port()).find("Address already in use"), std::string::npos);
   EXPECT_NE(listen("no.such.host", 0).find("no address to listen on"), std::string::npos);
   EXPECT_EQ(listen("localhost", 0), "listens");
-  EXPECT_EQ(listen("127.0.0.1", 0, true), "listens");
+  EXPECT_EQ(listen("127.0.0.1", 0, PortUse::kFirst), "listens");
   EXPECT_EQ(server.server->host(), "127.0.0.1");
+}
+
+TEST(ServerListen, LoopsShareAnAddressThatNobodyElseHas) {
+  test::LoopThread thread;
+  test::ScriptedHandler handler;
+  const auto listen = [&](std::uint16_t port, PortUse use) {
+    return thread.Call([&] { return Listen(thread.loop, "127.0.0.1", port, use, {}, handler); });
+  };
+  auto first = listen(0, PortUse::kFirst);
+  ASSERT_TRUE(first);
+  const std::uint16_t port = (*first)->port();
+  auto second = listen(port, PortUse::kJoin);
+  EXPECT_TRUE(second) << second.error().ToString();
+  // As another process would: it has its own first loop.
+  EXPECT_FALSE(listen(port, PortUse::kFirst));
+  EXPECT_FALSE(listen(port, PortUse::kAlone));
+  thread.Call([&] { first->reset(), second->reset(); });
 }
 
 }  // namespace
