@@ -19,10 +19,6 @@ std::string_view View(beast::string_view text) {
   return {text.data(), text.size()};
 }
 
-bool SameText(std::string_view a, std::string_view b) {
-  return beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
-}
-
 Method MethodOf(beast::http::verb verb) {
   switch (verb) {
     case beast::http::verb::get:
@@ -42,6 +38,20 @@ Method MethodOf(beast::http::verb verb) {
     default:
       return Method::kOther;
   }
+}
+
+bool SameText(std::string_view a, std::string_view b) {
+  return beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
+}
+
+// Of chunk framing that is not whole yet: a line end without its CR (RFC 9112 section 2.2) would be
+// waited for until the deadline.
+bool HasBareLf(std::string_view text) {
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos;
+       at = text.find('\n', at + 1)) {
+    if (at == 0 || text[at - 1] != '\r') return true;
+  }
+  return false;
 }
 
 // uri-host [ ":" port ] of RFC 9110 section 7.2, without user information. Empty is allowed there.
@@ -192,7 +202,13 @@ RequestParser::Step RequestParser::ParseChunks(char* begin, std::size_t size) {
       (!beast_->is_done() && size - parsed_bytes_ > limits_.header_bytes_max)) {
     return Reject(431, "too_large", "chunk extensions or trailers are too long");
   }
-  if (!beast_->is_done()) return Step::kMore;
+  if (!beast_->is_done()) {
+    // What Beast has left is framing: the bytes of a chunk it takes as they come.
+    if (HasBareLf({begin + parsed_bytes_, size - parsed_bytes_})) {
+      return Reject(400, "invalid", "malformed request: a line of a chunk ends in LF alone");
+    }
+    return Step::kMore;
+  }
   request_.body = {begin + head_bytes_, body_bytes_};
   wire_bytes_ = parsed_bytes_;
   return Step::kReady;
