@@ -1,7 +1,7 @@
 #include "store/data_dir.h"
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 
 namespace tributary::store {
 namespace {
@@ -16,11 +16,15 @@ constexpr std::array<Version, 4> kVersions = {
     {{"log", 1}, {"keys", 1}, {"dedupe", 1}, {"delivery_log", 1}}};
 constexpr std::uint64_t kFormatBytesMax = 4096;
 
+constexpr std::string_view kTitle = "tributary data directory";
+
+std::string LineOf(const Version& version) {
+  return std::string(version.name) + " " + std::to_string(version.number);
+}
+
 std::string CurrentFormat() {
-  std::string text = "tributary data directory\n";
-  for (const Version& v : kVersions) {
-    text += std::string(v.name) + " " + std::to_string(v.number) + "\n";
-  }
+  std::string text = std::string(kTitle) + "\n";
+  for (const Version& v : kVersions) text += LineOf(v) + "\n";
   return text;
 }
 
@@ -29,11 +33,8 @@ Status CheckLine(std::string_view line) {
   if (space == std::string_view::npos) {
     return Fail(ErrorCode::kCorrupt, "FORMAT has the line '" + std::string(line) + "'");
   }
-  int number = 0;
-  const std::string_view digits = line.substr(space + 1);
-  std::from_chars(digits.data(), digits.data() + digits.size(), number);
   for (const Version& v : kVersions) {
-    if (v.name == line.substr(0, space) && v.number == number) return {};
+    if (line == LineOf(v)) return {};
   }
   return Fail(ErrorCode::kUnsupported,
               "this directory has '" + std::string(line) +
@@ -42,16 +43,29 @@ Status CheckLine(std::string_view line) {
 }
 
 Status CheckFormat(std::string_view text) {
-  bool first = true;
-  while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    if (first && line != "tributary data directory") {
-      return Fail(ErrorCode::kUnsupported, "FORMAT does not begin as Tributary's does");
-    }
-    if (!first && !line.empty()) TRY(CheckLine(line));
-    first = false;
+  if (text.substr(0, text.find('\n')) != kTitle) {
+    return Fail(ErrorCode::kUnsupported, "FORMAT does not begin as Tributary's does");
+  }
+  std::size_t parts = 0;
+  for (text.remove_prefix(kTitle.size()); !text.empty();) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (line.empty()) continue;
+    TRY(CheckLine(line));
+    ++parts;
+  }
+  if (parts == kVersions.size()) return {};
+  return Fail(ErrorCode::kUnsupported,
+              "FORMAT does not name the version of every part: it was cut or edited");
+}
+
+// FORMAT is there before anything else is, so data without it has lost it, and nobody knows what
+// wrote that data.
+Status CheckUnmarked(os::FileSystem& fs, const std::string& path) {
+  for (const char* part : {"/log", "/store"}) {
+    if (!fs.Exists(path + part)) continue;
+    return Fail(ErrorCode::kUnsupported,
+                path + " has data but no FORMAT file, so nobody can tell which version wrote it");
   }
   return {};
 }
@@ -82,6 +96,7 @@ Result<DataDir> OpenDataDir(os::FileSystem& fs, const std::string& path) {
     TRY_ASSIGN(const std::string text, os::ReadFile(fs, format, kFormatBytesMax));
     if (auto ok = CheckFormat(text); !ok) return Fail(ok.error().With(format));
   } else {
+    TRY(CheckUnmarked(fs, path));
     TRY(os::WriteFileAtomic(fs, format, CurrentFormat()));
   }
   for (const char* name : {"/log", "/dedupe", "/store", "/files"}) {

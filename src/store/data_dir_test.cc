@@ -38,6 +38,30 @@ TEST(DataDir, UnknownVersionIsRefusedWithASentenceThatNamesIt) {
   EXPECT_FALSE(os::PosixFileSystem().Exists(dir / "log"));
 }
 
+TEST(DataDir, AFormatThatIsNotWholeIsRefused) {
+  for (const char* text :
+       {"", "\n", "tributary data directory", "tributary data directory\nlog 1\n",
+        "tributary data directory\nlog 1x\nkeys 1\ndedupe 1\ndelivery_log 1\n",
+        "tributary data directory\nlog 01\nkeys 1\ndedupe 1\ndelivery_log 1\n"}) {
+    test::TempDir dir;
+    ASSERT_TRUE(os::WriteFileAtomic(os::PosixFileSystem(), dir / "FORMAT", text));
+    auto opened = OpenDataDir(os::PosixFileSystem(), dir.path());
+    ASSERT_FALSE(opened) << text;
+    EXPECT_EQ(opened.error().code(), ErrorCode::kUnsupported) << text;
+    EXPECT_FALSE(os::PosixFileSystem().Exists(dir / "log")) << text;
+  }
+}
+
+TEST(DataDir, DataThatLostItsFormatIsRefused) {
+  test::TempDir dir;
+  ASSERT_TRUE(OpenDataDir(os::PosixFileSystem(), dir.path()));
+  ASSERT_TRUE(os::PosixFileSystem().Remove(dir / "FORMAT"));
+  auto opened = OpenDataDir(os::PosixFileSystem(), dir.path());
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message().find("no FORMAT file"), std::string::npos);
+  EXPECT_FALSE(os::PosixFileSystem().Exists(dir / "FORMAT"));
+}
+
 TEST(DataDir, UnknownPartIsRefused) {
   test::TempDir dir;
   ASSERT_TRUE(os::WriteFileAtomic(os::PosixFileSystem(), dir / "FORMAT",
