@@ -162,7 +162,9 @@ std::uint64_t Registry::AddGauge(std::string name, std::string help, Labels labe
                                  std::function<double()> read) {
   CHECK(read != nullptr);
   const std::lock_guard lock(mutex_);
-  Entry& entry = FindOrAdd(std::move(name), std::move(help), "gauge", std::move(labels));
+  // Scrapers take what ends in _total for a counter, and nothing else.
+  const std::string_view type = name.ends_with("_total") ? "counter" : "gauge";
+  Entry& entry = FindOrAdd(std::move(name), std::move(help), type, std::move(labels));
   entry.read = std::move(read);
   return entry.id;
 }

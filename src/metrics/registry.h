@@ -55,8 +55,8 @@ class Registry {
   Counter& AddCounter(std::string name, std::string help, Labels labels = {});
   Histogram& AddHistogram(std::string name, std::string help, Labels labels = {});
   // Read when scraped, under the registry's lock: it must be quick and must not call the registry.
-  // Once RemoveGauge has returned it is not called any more. Returns an id for RemoveGauge (lanes
-  // come and go).
+  // Once RemoveGauge has returned it is not called any more. Returns an id for RemoveGauge. A name
+  // in `_total` is shown as a counter: it must only grow until the process ends.
   std::uint64_t AddGauge(std::string name, std::string help, Labels labels,
                          std::function<double()> read);
   void RemoveGauge(std::uint64_t id);

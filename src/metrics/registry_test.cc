@@ -43,6 +43,14 @@ TEST(Registry, ARemovedGaugeIsNeitherReadNorShown) {
   EXPECT_EQ(reads, 1);
 }
 
+TEST(Registry, ACountThatIsReadIsACounterToo) {
+  Registry registry;
+  registry.AddGauge("tributary_read_total", "R.", {}, [] { return 12; });
+  EXPECT_EQ(registry.Expose(),
+            "# HELP tributary_read_total R.\n# TYPE tributary_read_total counter\n"
+            "tributary_read_total 12\n");
+}
+
 TEST(Registry, BadNamesAreBugs) {
   Registry registry;
   EXPECT_DEATH(registry.AddCounter("bad name", ""), "IsMetricName");
