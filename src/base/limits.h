@@ -11,7 +11,7 @@ namespace tributary {
 inline constexpr std::size_t kEventBytesMax = 32 * 1024;
 inline constexpr std::size_t kBatchBytesMax = 500 * 1024;
 inline constexpr std::size_t kBatchEventsMax = 2'500;
-inline constexpr std::size_t kMessageIdBytesMax = 100;
+inline constexpr std::size_t kMessageIdCharactersMax = 100;
 inline constexpr std::size_t kJsonDepthMax = 64;
 
 // What one record of the log may hold, whatever its kind.

@@ -18,7 +18,7 @@ constexpr Rejection kTypeUnknown{"type_unknown",
 constexpr Rejection kNoIdentity{"no_user_anon_id", "'userId' or 'anonymousId' is required"};
 constexpr Rejection kMessageIdNotString{"message_id_not_string", "'messageId' must be a string"};
 constexpr Rejection kMessageIdTooLong{"message_id_too_long",
-                                      "'messageId' is longer than 100 bytes"};
+                                      "'messageId' is longer than 100 characters"};
 
 constexpr Rejection IdNotString(Known field) {
   switch (field) {
@@ -31,6 +31,12 @@ constexpr Rejection IdNotString(Known field) {
     default:
       return {"id_not_string", "'groupId' must be a string"};
   }
+}
+
+// Of UTF-8: every byte that continues none begins one.
+std::size_t Characters(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 bool IsBlank(JsonValue value) {
@@ -79,6 +85,17 @@ std::expected<void, Rejection> Canonicalizer::TakeMembers(JsonValue object,
     }
   }
   return {};
+}
+
+std::string_view Canonicalizer::MessageIdOf(JsonValue event) {
+  message_id_ = {};
+  if (!event.is(JsonType::kObject)) return {};
+  CollectFields(event);
+  const auto value = Value(Known::kMessageId);
+  if (!value || !value->is(JsonType::kString)) return {};
+  const std::string_view text = value->Text(scratch(Known::kMessageId));
+  if (Characters(text) <= kMessageIdCharactersMax) message_id_ = text;
+  return message_id_;
 }
 
 std::expected<Canonical, Rejection> Canonicalizer::Make(JsonValue event) {
@@ -168,7 +185,7 @@ std::optional<Rejection> Canonicalizer::Judge() {
   if (const auto value = Value(Known::kMessageId)) {
     if (!value->is(JsonType::kString)) return kMessageIdNotString;
     const std::string_view text = value->Text(scratch(Known::kMessageId));
-    if (text.size() > kMessageIdBytesMax) return kMessageIdTooLong;
+    if (Characters(text) > kMessageIdCharactersMax) return kMessageIdTooLong;
     message_id_ = text;
   }
   if (auto rejection = ReadType()) return rejection;

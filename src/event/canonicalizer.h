@@ -54,6 +54,9 @@ class Canonicalizer {
   std::expected<void, Rejection> UseEnvelope(JsonValue envelope);
 
   std::expected<Canonical, Rejection> Make(JsonValue event);
+  // Of an event that nobody wants to make, for reports: its messageId if it has a usable one, else
+  // empty. As message_id() then.
+  std::string_view MessageIdOf(JsonValue event);
   // Of the event last given to Make, for reports: its messageId if it has a usable one, else empty.
   std::string_view message_id() const { return message_id_; }
 

@@ -289,12 +289,17 @@ TEST(Canonicalizer, TakesWhatSdksReallySend) {
   }
 }
 
-TEST(Canonicalizer, MessageIdMayHaveAHundredBytes) {
-  const auto with = [](std::size_t size) {
-    return R"({"type":"page","userId":"u","messageId":")" + std::string(size, 'm') + "\"}";
-  };
-  EXPECT_EQ(CodeOf(with(kMessageIdBytesMax)), "");
-  EXPECT_EQ(CodeOf(with(kMessageIdBytesMax + 1)), "message_id_too_long");
+TEST(Canonicalizer, MessageIdMayHaveAHundredCharactersOfAnyLength) {
+  for (const std::string character :
+       {"m", "\u00e9", "\U0001F600", R"(\u00e9)", R"(\ud83d\ude00)"}) {
+    const auto with = [&](std::size_t count) {
+      std::string event = R"({"type":"page","userId":"u","messageId":")";
+      for (std::size_t i = 0; i < count; ++i) event += character;
+      return event + "\"}";
+    };
+    EXPECT_EQ(CodeOf(with(kMessageIdCharactersMax)), "") << character;
+    EXPECT_EQ(CodeOf(with(kMessageIdCharactersMax + 1)), "message_id_too_long") << character;
+  }
 }
 
 TEST(Canonicalizer, EventsHaveASizeLimit) {
