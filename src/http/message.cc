@@ -7,14 +7,6 @@ char Lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
 }
 
-bool SameName(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i] && Lower(a[i]) != Lower(b[i])) return false;
-  }
-  return true;
-}
-
 int HexDigit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -23,6 +15,14 @@ int HexDigit(char c) {
 }
 
 }  // namespace
+
+bool SameText(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (a[i] != b[i] && Lower(a[i]) != Lower(b[i])) return false;
+  }
+  return true;
+}
 
 std::string_view MethodName(Method method) {
   switch (method) {
@@ -48,14 +48,14 @@ std::string_view MethodName(Method method) {
 
 std::string_view Request::header(std::string_view name) const {
   for (const auto& [have, value] : headers) {
-    if (SameName(have, name)) return value;
+    if (SameText(have, name)) return value;
   }
   return {};
 }
 
 bool Request::has_header(std::string_view name) const {
   for (const auto& [have, value] : headers) {
-    if (SameName(have, name)) return true;
+    if (SameText(have, name)) return true;
   }
   return false;
 }

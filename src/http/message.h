@@ -50,6 +50,9 @@ struct Response {
   }
 };
 
+// Equal but for the letter case of ASCII, as header names and many header values compare.
+bool SameText(std::string_view a, std::string_view b);
+
 // The value of one query parameter, percent-decoded ('+' is a space); nullopt when absent or when
 // the encoding is broken.
 std::string PercentDecode(std::string_view text, bool plus_is_space, bool& ok);

@@ -40,10 +40,6 @@ Method MethodOf(beast::http::verb verb) {
   }
 }
 
-bool SameText(std::string_view a, std::string_view b) {
-  return beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
-}
-
 // Of chunk framing that is not whole yet: a line end without its CR (RFC 9112 section 2.2) would be
 // waited for until the deadline.
 bool HasBareLf(std::string_view text) {

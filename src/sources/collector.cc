@@ -113,7 +113,8 @@ std::expected<ingest::KeyMatch, http::Response> Collector::SourceOfBody(event::J
 std::expected<std::string_view, http::Response> Collector::Inflated(const http::Request& request,
                                                                     std::string_view body,
                                                                     std::size_t bytes_max) {
-  const bool packed = codec::LooksLikeGzip(body) || request.header("Content-Encoding") == "deflate";
+  const bool packed =
+      codec::LooksLikeGzip(body) || http::SameText(request.header("Content-Encoding"), "deflate");
   if (packed) {
     const Status inflated = codec::Inflate(body, bytes_max, inflated_);
     if (!inflated && inflated.error().code() != ErrorCode::kTooLarge) {
@@ -181,8 +182,13 @@ Collector::Outcome Collector::AdmitBatch(const ingest::SourceSpec& source, const
   Admitted admitted;
   std::size_t index = 0;
   for (const event::JsonValue event : events->elements()) {
-    const auto rejection = index < kBatchEventsMax ? AddEvent(source, call, event, batch)
-                                                   : std::optional(kTooManyEvents);
+    std::optional<event::Rejection> rejection;
+    if (index < kBatchEventsMax) {
+      rejection = AddEvent(source, call, event, batch);
+    } else {
+      rejection = kTooManyEvents;
+      canonicalizer_.MessageIdOf(event);
+    }
     if (rejection) {
       Reject(source, index, *rejection, admitted);
     } else {
@@ -199,8 +205,7 @@ void Collector::Reject(const ingest::SourceSpec& source, std::size_t index,
                        const event::Rejection& rejection, Admitted& admitted) {
   metrics_.Rejected(source, rejection.code);
   if (++admitted.rejected > kRejectedListedMax) return;
-  const std::string_view id =
-      rejection.code == kTooManyEvents.code ? std::string_view() : canonicalizer_.message_id();
+  const std::string_view id = canonicalizer_.message_id();
   std::string& out = admitted.rejected_list;
   if (!out.empty()) out += ',';
   out += "{\"index\":" + std::to_string(index) + ",\"messageId\":";

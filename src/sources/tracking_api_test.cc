@@ -158,11 +158,14 @@ TEST(TrackingApi, ABatchMayHoldTwoThousandFiveHundredEvents) {
   SourceKit kit;
   EXPECT_EQ(kit.Post("/v1/batch", BatchOf(kBatchEventsMax)).body, kOk);
   EXPECT_EQ(kit.Records().size(), kBatchEventsMax);
-  const Answer answer = kit.Post("/v1/batch", BatchOf(kBatchEventsMax + 1));
+  std::string too_many = BatchOf(kBatchEventsMax);
+  too_many.insert(too_many.size() - 2, R"(,{"messageId":"late"})");
+  const Answer answer = kit.Post("/v1/batch", too_many);
   EXPECT_EQ(answer.status, 200);
   ASSERT_EQ(answer.parsed()["rejected"].size(), 1u);
   EXPECT_EQ(answer.parsed()["rejected"][0]["code"], "batch_too_many_events");
   EXPECT_EQ(answer.parsed()["rejected"][0]["index"], kBatchEventsMax);
+  EXPECT_EQ(answer.parsed()["rejected"][0]["messageId"], "late");
   EXPECT_EQ(kit.Records().size(), 2 * kBatchEventsMax);
 }
 
@@ -214,7 +217,7 @@ TEST(TrackingApi, GzipIsRecognisedByItsFirstBytes) {
   EXPECT_EQ(kit.Ask({.target = "/v1/batch?writeKey=WRITE_KEY", .body = packed}).body, kOk);
   EXPECT_EQ(kit.Ask({.target = "/v1/batch?writeKey=WRITE_KEY",
                      .body = codec::ZlibCompress(BatchOf(2)),
-                     .headers = {{"Content-Encoding", "deflate"}}})
+                     .headers = {{"Content-Encoding", "Deflate"}}})
                 .body,
             kOk);
   EXPECT_EQ(kit.Records().size(), 6u);
