@@ -64,7 +64,9 @@ std::set<int> StatusesOf(const http::Route& route) {
   const bool success = std::ranges::any_of(statuses, [](int s) { return s >= 200 && s < 300; });
   if (!success) statuses.insert(route.method == http::Method::kDelete ? 204 : 200);
   if (route.scope == http::Scope::kOpen) return statuses;
-  statuses.insert({400, 401, 403, 413, 415, 503});
+  statuses.insert({400, 401, 403, 415, 503});
+  // Routes that write their refusals themselves call a body too large a 400.
+  if (!route.refuse) statuses.insert(413);
   // What PUT names and is not there, it makes.
   if (route.pattern.contains('{') && route.method != http::Method::kPut) statuses.insert(404);
   if (route.method == http::Method::kPost && !route.changes_nothing) statuses.insert({409, 422});

@@ -8,6 +8,7 @@
 #include "control/handlers.h"
 #include "control/query.h"
 #include "event/seed_form.h"
+#include "http/error_response.h"
 
 namespace tributary::control {
 namespace {
@@ -32,6 +33,15 @@ Response ValidationError(std::string_view text) {
 std::unexpected<Error> Wrong(std::string field, std::string_view what) {
   std::string message = field + " " + std::string(what);
   return Fail(ErrorCode::kInvalid, std::move(field), std::move(message));
+}
+
+// Route::refuse: what is answered before the handler has the request.
+Response RefuseInShape(const Request&, int status, std::string_view code,
+                       std::string_view message) {
+  if (status == 413) return ValidationError("body: " + std::string(message));
+  Response response = http::ErrorResponse(status, code, message);
+  response.body = ErrorAnswer(status, message).body;
+  return response;
 }
 
 Result<std::string> RequiredText(const json& body, const char* field) {
@@ -186,9 +196,11 @@ void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::R
               .trailing_slash = true,
               .summary = "Makes or replaces a destination of the types CDP and analytics.",
               .statuses = {200, 409},
-              .handle = [&world](const Request& request, const PathParams&, Responder responder) {
-                CreateDestination(world, request, std::move(responder));
-              }});
+              .handle =
+                  [&world](const Request& request, const PathParams&, Responder responder) {
+                    CreateDestination(world, request, std::move(responder));
+                  },
+              .refuse = RefuseInShape});
   router.Add({.method = http::Method::kGet,
               .pattern = "/responses/{messageId}",
               .scope = http::Scope::kRead,
@@ -196,9 +208,11 @@ void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::R
               .trailing_slash = true,
               .summary = "Shows to which destinations an event was delivered.",
               .statuses = {200, 410},
-              .handle = [&finder](const Request&, const PathParams& params, Responder responder) {
-                GetResponse(finder, params, std::move(responder));
-              }});
+              .handle =
+                  [&finder](const Request&, const PathParams& params, Responder responder) {
+                    GetResponse(finder, params, std::move(responder));
+                  },
+              .refuse = RefuseInShape});
 }
 
 }  // namespace tributary::control

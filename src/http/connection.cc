@@ -317,10 +317,11 @@ std::shared_ptr<Connection::ResponseTarget> Connection::TakeTarget() {
 }
 
 void Connection::Reject(const Rejection& rejection) {
-  // 413 is given for bodies only, so the head is there to choose by.
-  const int status = rejection.status == 413 ? host_->handler.BodyTooLargeStatus(parser_.request())
-                                             : rejection.status;
-  const Response response = ErrorResponse(status, rejection.code, rejection.message);
+  // Its handler is asked only once the head is known to be sound.
+  const Response response =
+      body_limited_ ? host_->handler.Refusal(parser_.request(), rejection.status, rejection.code,
+                                             rejection.message)
+                    : ErrorResponse(rejection.status, rejection.code, rejection.message);
   AppendResponse(out_, response, {.close = true});
   phase_ = Phase::kEnding;
   deadline_ns_ = 0;

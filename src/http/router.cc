@@ -64,39 +64,42 @@ void Router::Add(Route route) {
 }
 
 const Route* Router::Pick(const std::vector<std::size_t>& candidates, Method method,
-                          std::string* allowed) const {
+                          Others* others) const {
   for (const std::size_t index : candidates) {
     if (routes_[index].method == method) return &routes_[index];
   }
-  if (allowed != nullptr) {
-    for (const std::size_t index : candidates) Allow(*allowed, routes_[index].method);
+  if (others != nullptr) {
+    for (const std::size_t index : candidates) Allow(others->allowed, routes_[index].method);
+    for (const std::size_t index : candidates) {
+      if (others->first == nullptr || !others->first->refuse) others->first = &routes_[index];
+    }
   }
   return nullptr;
 }
 
-const Route* Router::Match(const Request& request, PathParams& params, std::string* allowed) const {
+const Route* Router::Match(const Request& request, PathParams& params, Others* others) const {
   const Method method = Wanted(request.method);
   if (const auto found = exact_.find(request.path); found != exact_.end()) {
-    return Pick(found->second, method, allowed);
+    return Pick(found->second, method, others);
   }
-  return Descend(*root_, request.path, method, params, allowed);
+  return Descend(*root_, request.path, method, params, others);
 }
 
 // Literal segments come before parameters; the first pattern that fits the whole path decides.
 const Route* Router::Descend(const Node& node, std::string_view rest, Method method,
-                             PathParams& params, std::string* allowed) const {
-  if (rest.empty()) return Pick(node.routes, method, allowed);
+                             PathParams& params, Others* others) const {
+  if (rest.empty()) return Pick(node.routes, method, others);
   if (rest == "/" && !node.routes.empty()) {
-    const Route* const route = Pick(node.routes, method, allowed);
+    const Route* const route = Pick(node.routes, method, others);
     return route != nullptr && route->trailing_slash ? route : nullptr;
   }
   if (rest.front() != '/') return nullptr;
   const std::string_view segment = NextSegment(rest);
   if (const auto next = node.literal.find(segment); next != node.literal.end()) {
-    if (const Route* route = Descend(*next->second, rest, method, params, allowed)) return route;
+    if (const Route* route = Descend(*next->second, rest, method, params, others)) return route;
   }
   if (!node.parameter || segment.empty()) return nullptr;
-  const Route* const route = Descend(*node.parameter, rest, method, params, allowed);
+  const Route* const route = Descend(*node.parameter, rest, method, params, others);
   return route != nullptr && TakeParams(*route, segment, rest, params) ? route : nullptr;
 }
 
@@ -124,10 +127,18 @@ std::size_t Router::BodyBytesMax(const Request& head) {
   return route->body_bytes_max_now ? route->body_bytes_max_now() : route->body_bytes_max;
 }
 
-int Router::BodyTooLargeStatus(const Request& head) {
+Response Router::Refusal(const Route* route, const Request& request, int status,
+                         std::string_view code, std::string_view message) {
+  if (route != nullptr && route->refuse) return route->refuse(request, status, code, message);
+  return ErrorResponse(status, code, message);
+}
+
+Response Router::Refusal(const Request& head, int status, std::string_view code,
+                         std::string_view message) {
   PathParams params;
-  const Route* const route = Match(head, params, nullptr);
-  return route != nullptr ? route->body_too_large_status : 413;
+  Others others;
+  const Route* const route = Match(head, params, &others);
+  return Refusal(route != nullptr ? route : others.first, head, status, code, message);
 }
 
 void Router::Handle(const Request& request, Responder responder) {
@@ -141,15 +152,15 @@ void Router::Handle(const Request& request, Responder responder) {
 
 void Router::Refuse(const Request& request, Responder responder) const {
   PathParams params;
-  std::string allowed;
-  Match(request, params, &allowed);
-  if (allowed.empty()) {
+  Others others;
+  Match(request, params, &others);
+  if (others.allowed.empty()) {
     return responder.Send(
         ErrorResponse(404, "not_found", "there is nothing at " + std::string(request.path)));
   }
-  Response response =
-      ErrorResponse(405, "method_not_allowed", std::string(request.path) + " answers " + allowed);
-  response.headers.emplace_back("Allow", allowed);
+  Response response = Refusal(others.first, request, 405, "method_not_allowed",
+                              std::string(request.path) + " answers " + others.allowed);
+  response.headers.emplace_back("Allow", others.allowed);
   responder.Send(std::move(response));
 }
 

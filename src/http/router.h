@@ -29,7 +29,6 @@ struct Route {
   Scope scope = Scope::kOpen;
   std::size_t body_bytes_max = 1 << 20;
   bool trailing_slash = false;
-  int body_too_large_status = 413;
   std::string summary;  // for the OpenAPI document
   // What the handler itself may answer besides what every route of its kind may (control/openapi.cc
   // derives that); without a 2xx among them: 200, or 204 for DELETE.
@@ -37,6 +36,11 @@ struct Route {
   bool changes_nothing = false;  // although it is no GET: no audit record, no Idempotency-Key
   std::function<void(const Request&, const PathParams&, Responder)> handle;
   std::function<std::size_t()> body_bytes_max_now = {};  // in place of body_bytes_max, when given
+  // Writes what is answered without the handler (Handler::Refusal, and 405 on this path), where
+  // the route's clients expect another status, shape or headers than ErrorResponse's.
+  std::function<Response(const Request&, int status, std::string_view code,
+                         std::string_view message)>
+      refuse = {};
 };
 
 // Add and SetGate before the first request; after that any number of loops may use one router.
@@ -58,7 +62,8 @@ class Router final : public Handler {
   const std::vector<Route>& routes() const { return routes_; }
 
   std::size_t BodyBytesMax(const Request& head) override;
-  int BodyTooLargeStatus(const Request& head) override;
+  Response Refusal(const Request& head, int status, std::string_view code,
+                   std::string_view message) override;
   void Handle(const Request& request, Responder responder) override;
 
  private:
@@ -68,12 +73,18 @@ class Router final : public Handler {
     std::size_t operator()(std::string_view path) const { return Hash64(path); }
   };
 
-  // `allowed`, when given, collects the methods of a path that has others than the one asked for.
-  const Route* Match(const Request& request, PathParams& params, std::string* allowed) const;
+  // What a path has that does not answer the method asked for.
+  struct Others {
+    std::string allowed;           // their methods, as the header Allow lists them
+    const Route* first = nullptr;  // speaks for the path: one with `refuse`, if any
+  };
+  const Route* Match(const Request& request, PathParams& params, Others* others) const;
   const Route* Pick(const std::vector<std::size_t>& candidates, Method method,
-                    std::string* allowed) const;
+                    Others* others) const;
   const Route* Descend(const Node& node, std::string_view rest, Method method, PathParams& params,
-                       std::string* allowed) const;
+                       Others* others) const;
+  static Response Refusal(const Route* route, const Request& request, int status,
+                          std::string_view code, std::string_view message);
   static bool TakeParams(const Route& route, std::string_view segment, std::string_view rest,
                          PathParams& params);
   void Refuse(const Request& request, Responder responder) const;

@@ -177,13 +177,24 @@ TEST(QueryParameter, IsFoundDecodedOrSaidToBeAbsent) {
   EXPECT_FALSE(QueryParameter("ab=1", "a", value));
 }
 
-TEST(Router, ABodyTooLargeHasTheStatusOfItsRoute) {
-  Router router;
+TEST_F(RouterTest, WhatIsRefusedBeforeTheHandlerHasTheShapeOfItsRoute) {
   router.Add({.method = Method::kPost, .pattern = "/usual"});
-  router.Add({.method = Method::kPost, .pattern = "/v1/track", .body_too_large_status = 400});
-  EXPECT_EQ(router.BodyTooLargeStatus({.method = Method::kPost, .path = "/usual"}), 413);
-  EXPECT_EQ(router.BodyTooLargeStatus({.method = Method::kPost, .path = "/v1/track"}), 400);
-  EXPECT_EQ(router.BodyTooLargeStatus({.method = Method::kPost, .path = "/nowhere"}), 413);
+  router.Add({.method = Method::kPost,
+              .pattern = "/own",
+              .refuse = [](const Request&, int status, std::string_view, std::string_view message) {
+                return Response::Text(status == 413 ? 400 : status, "own: " + std::string(message));
+              }});
+  const auto refused = [this](Method method, std::string_view path) {
+    const Request head{.method = method, .path = path};
+    return router.Refusal(head, 413, "too_large", "too much");
+  };
+  EXPECT_EQ(refused(Method::kPost, "/usual").status, 413);
+  EXPECT_EQ(refused(Method::kPost, "/nowhere").status, 413);
+  EXPECT_EQ(refused(Method::kPost, "/own").status, 400);
+  EXPECT_EQ(refused(Method::kPost, "/own").body, "own: too much");
+  EXPECT_EQ(refused(Method::kPut, "/own").body, "own: too much");
+  EXPECT_EQ(Ask(Method::kGet, "/own").status, 405);
+  EXPECT_EQ(Ask(Method::kGet, "/own").body, "own: /own answers POST");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "base/logging.h"
 #include "http/connection.h"
+#include "http/error_response.h"
 
 namespace tributary::http {
 namespace asio = boost::asio;
@@ -206,6 +207,11 @@ class AsioServer final : public Server, public ConnectionHost {
 };
 
 }  // namespace
+
+Response Handler::Refusal(const Request& /*head*/, int status, std::string_view code,
+                          std::string_view message) {
+  return ErrorResponse(status, code, message);
+}
 
 Result<std::unique_ptr<Server>> Listen(os::AsioLoop& loop, const std::string& host,
                                        std::uint16_t port, PortUse use, const ServerLimits& limits,

@@ -76,8 +76,10 @@ class Handler {
   virtual ~Handler() = default;
   // How many body bytes this request may have (after its headers are known); 413 past it.
   virtual std::size_t BodyBytesMax(const Request& head) = 0;
-  // The status past it, where a door's clients expect another one.
-  virtual int BodyTooLargeStatus(const Request& /*head*/) { return 413; }
+  // What the server answers itself, after the headers and before Handle: a body too large or too
+  // slow, chunks that are none, no memory. For doors whose clients expect another status or shape.
+  virtual Response Refusal(const Request& head, int status, std::string_view code,
+                           std::string_view message);
   virtual void Handle(const Request& request, Responder responder) = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "sources/cors.h"
 
+#include "http/error_response.h"
+
 namespace tributary::sources {
 
 ingest::Intake::OnFailure WithCors(const http::Request& request,
@@ -12,6 +14,13 @@ ingest::Intake::OnFailure WithCors(const http::Request& request,
     response.headers.insert(response.headers.end(), headers.begin(), headers.end());
     return response;
   };
+}
+
+http::Response RefuseWithCors(const http::Request& request, int status, std::string_view code,
+                              std::string_view message) {
+  auto response = http::ErrorResponse(status == 413 ? 400 : status, code, message);
+  AddCorsHeaders(request, response);
+  return response;
 }
 
 void AddPreflight(http::Router& router, std::string pattern) {

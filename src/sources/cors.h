@@ -17,6 +17,11 @@ using http::AddCorsHeaders;
 ingest::Intake::OnFailure WithCors(const http::Request& request,
                                    http::Response (*on_failure)(const Error&));
 
+// Route::refuse of a collection path: a page must be able to read this too, and a body too large is
+// 400, as Segment says (every SDK takes it as final).
+http::Response RefuseWithCors(const http::Request& request, int status, std::string_view code,
+                              std::string_view message);
+
 // Adds the entry that answers preflights of `pattern`.
 void AddPreflight(http::Router& router, std::string pattern);
 

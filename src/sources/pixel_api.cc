@@ -52,15 +52,18 @@ class PixelApi final : public ingest::Source {
   using Read = std::function<std::optional<std::string>(std::string_view query)>;
 
   void Add(http::Router& router, std::string pattern, event::Type type, Read read) {
-    router.Add({.method = http::Method::kGet,
-                .pattern = std::move(pattern),
-                .trailing_slash = true,
-                .summary = "Takes one event in and answers with a transparent pixel.",
-                .handle = [this, type, read = std::move(read)](const http::Request& request,
-                                                               const http::PathParams&,
-                                                               http::Responder responder) {
-                  Collect(request, type, read, std::move(responder));
-                }});
+    AddPreflight(router, pattern);
+    router.Add(
+        {.method = http::Method::kGet,
+         .pattern = std::move(pattern),
+         .trailing_slash = true,
+         .summary = "Takes one event in and answers with a transparent pixel.",
+         .handle =
+             [this, type, read = std::move(read)](
+                 const http::Request& request, const http::PathParams&, http::Responder responder) {
+               Collect(request, type, read, std::move(responder));
+             },
+         .refuse = RefuseWithCors});
   }
 
   void Collect(const http::Request& request, event::Type type, const Read& read,

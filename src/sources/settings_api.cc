@@ -86,13 +86,15 @@ class SettingsApi final : public ingest::Source {
                 .pattern = pattern,
                 .trailing_slash = true,
                 .summary = summary,
-                .handle = [answer = std::move(answer)](const http::Request& request,
-                                                       const http::PathParams& params,
-                                                       http::Responder responder) {
-                  http::Response response = answer(request, params);
-                  AddCorsHeaders(request, response);
-                  responder.Send(std::move(response));
-                }});
+                .handle =
+                    [answer = std::move(answer)](const http::Request& request,
+                                                 const http::PathParams& params,
+                                                 http::Responder responder) {
+                      http::Response response = answer(request, params);
+                      AddCorsHeaders(request, response);
+                      responder.Send(std::move(response));
+                    },
+                .refuse = RefuseWithCors});
     AddPreflight(router, pattern);
   }
 

@@ -8,6 +8,7 @@
 #include "ingest/authenticate.h"
 #include "ingest/source.h"
 #include "ingest/source_metrics.h"
+#include "sources/cors.h"
 
 namespace tributary::sources {
 namespace {
@@ -31,6 +32,18 @@ http::Response SeedFailure(const Error& error) {
   return response;
 }
 
+// What is answered before the body has been read.
+http::Response SeedRefusal(const http::Request& request, int status, std::string_view code,
+                           std::string_view message) {
+  http::Response response = http::ErrorResponse(status, code, message);
+  response.body = SeedError(status, message).body;
+  if (status == 413) {
+    response = SeedError(400, "Validation error: body: " + std::string(message));
+  }
+  AddCorsHeaders(request, response);
+  return response;
+}
+
 http::Response SeedSuccess(std::string_view message_id) {
   std::string body = "{\"body\": \"{\\\"messageId\\\": \\\"messageId ";
   body += message_id;
@@ -47,9 +60,12 @@ class TrackApi final : public ingest::Source {
     router.Add(
         {.method = http::Method::kPost,
          .pattern = "/track",
+         .trailing_slash = true,
          .summary = "Takes one event in, in the form of the CDP martech project.",
          .handle = [this](const http::Request& request, const http::PathParams&,
-                          http::Responder responder) { Track(request, std::move(responder)); }});
+                          http::Responder responder) { Track(request, std::move(responder)); },
+         .refuse = SeedRefusal});
+    AddPreflight(router, "/track");
   }
 
  private:
@@ -88,16 +104,22 @@ class TrackApi final : public ingest::Source {
     return *made;
   }
 
+  static void Answer(const http::Request& request, http::Response answer,
+                     http::Responder responder) {
+    AddCorsHeaders(request, answer);
+    responder.Send(std::move(answer));
+  }
+
   void Track(const http::Request& request, http::Responder responder) {
     const auto batch = context_.intake->Open();
-    if (!batch) return responder.Send(SeedFailure(batch.error()));
+    if (!batch) return Answer(request, SeedFailure(batch.error()), std::move(responder));
     auto source = SourceOf(request);
-    if (!source) return responder.Send(std::move(source).error());
+    if (!source) return Answer(request, std::move(source).error(), std::move(responder));
     const UnixMicros now = context_.clock->Now();
     auto made = Read(**source, request.body, now);
     if (!made) {
       metrics_.Rejected(**source, "seed_validation");
-      return responder.Send(std::move(made).error());
+      return Answer(request, std::move(made).error(), std::move(responder));
     }
     const log::RecordFields fields{.received_at_us = now,
                                    .event_time_us = made->event_time_us,
@@ -108,11 +130,14 @@ class TrackApi final : public ingest::Source {
                                    .name = made->name,
                                    .message_id = made->message_id};
     if (const Status added = (*batch)->Add(fields, made->parts); !added) {
-      return responder.Send(SeedError(400, "Validation error: body: " + added.error().message()));
+      return Answer(request, SeedError(400, "Validation error: body: " + added.error().message()),
+                    std::move(responder));
     }
     metrics_.Accepted(**source, 1);
-    context_.intake->AnswerWhenDurable(std::move(responder), SeedSuccess(made->message_id),
-                                       SeedFailure);
+    http::Response success = SeedSuccess(made->message_id);
+    AddCorsHeaders(request, success);
+    context_.intake->AnswerWhenDurable(std::move(responder), std::move(success),
+                                       WithCors(request, SeedFailure));
   }
 
   const ingest::SourceContext context_;

@@ -94,17 +94,17 @@ class TrackingApi final : public ingest::Source {
   using Handle = decltype(http::Route::handle);
 
   void AddPost(http::Router& router, std::string_view pattern, Handle handle) {
-    router.Add({.method = http::Method::kPost,
-                .pattern = std::string(pattern),
-                .body_bytes_max = kBodyBytesMax,
-                .trailing_slash = true,
-                .body_too_large_status = 400,  // what Segment says; every SDK takes it as final
-                .summary = "Takes events in, as Segment's tracking API does.",
-                .handle = std::move(handle),
-                // Whose body it is, is not known before it is read, so the largest source counts.
-                .body_bytes_max_now = [this] {
-                  return std::max(kBodyBytesMax, 2 * directory_.current().batch_bytes_max());
-                }});
+    router.Add(
+        {.method = http::Method::kPost,
+         .pattern = std::string(pattern),
+         .body_bytes_max = kBodyBytesMax,
+         .trailing_slash = true,
+         .summary = "Takes events in, as Segment's tracking API does.",
+         .handle = std::move(handle),
+         // Whose body it is, is not known before it is read, so the largest source counts.
+         .body_bytes_max_now =
+             [this] { return std::max(kBodyBytesMax, 2 * directory_.current().batch_bytes_max()); },
+         .refuse = RefuseWithCors});
     AddPreflight(router, std::string(pattern));
   }
 
