@@ -92,6 +92,10 @@ class SettingsApi final : public ingest::Source {
                                                  http::Responder responder) {
                       http::Response response = answer(request, params);
                       AddCorsHeaders(request, response);
+                      // A cache between must not hand a page what was fetched without an Origin.
+                      if (request.header("Origin").empty()) {
+                        response.headers.emplace_back("Vary", "Origin");
+                      }
                       responder.Send(std::move(response));
                     },
                 .refuse = RefuseWithCors});

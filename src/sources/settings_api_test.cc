@@ -30,6 +30,13 @@ TEST(SettingsApi, SegmentsSdkIsSentToThisServer) {
   }
 }
 
+TEST(SettingsApi, ACacheKeepsPagesApart) {
+  SourceKit kit;
+  const std::string path = "/v1/projects/WRITE_KEY/settings";
+  EXPECT_EQ(Get(kit, path).header("Vary"), "Origin");
+  EXPECT_EQ(Get(kit, path, {{"Origin", "http://www.shop.example"}}).header("Vary"), "Origin");
+}
+
 TEST(SettingsApi, AProxyThatEndsTlsIsFollowed) {
   SourceKit kit;
   const Answer answer = Get(kit, "/v1/projects/WRITE_KEY/settings",
