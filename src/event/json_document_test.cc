@@ -94,11 +94,15 @@ TEST(JsonDocument, DepthHasALimit) {
 TEST(JsonDocument, ManyBracketsAreRefusedQuickly) {
   for (const std::string& text : {Nested(100'000), std::string(200'000, '['),
                                   std::string(200'000, '{'), std::string(200'000, ']')}) {
-    JsonDocument document;
-    const auto start = std::chrono::steady_clock::now();
-    EXPECT_FALSE(document.Parse(text));
-    const auto spent = std::chrono::steady_clock::now() - start;
-    EXPECT_LT(std::chrono::duration_cast<std::chrono::milliseconds>(spent).count(), 5);
+    // The quickest of several: what a busy machine adds is not the parser's.
+    auto quickest = std::chrono::steady_clock::duration::max();
+    for (int i = 0; i < 5; ++i) {
+      JsonDocument document;
+      const auto start = std::chrono::steady_clock::now();
+      EXPECT_FALSE(document.Parse(text));
+      quickest = std::min(quickest, std::chrono::steady_clock::now() - start);
+    }
+    EXPECT_LT(std::chrono::duration_cast<std::chrono::milliseconds>(quickest).count(), 5);
   }
 }
 
