@@ -38,6 +38,7 @@
 namespace tributary::deliver {
 
 inline constexpr MonoNanos kLastCommitMax = kNanosPerSecond;
+inline constexpr MonoNanos kReadAgainAfter = kNanosPerSecond;
 
 // What lanes of one loop share; outlives them.
 struct LaneWorld {
@@ -233,6 +234,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     std::vector<std::string> kept;  // as EncodeKept wrote it; empty: not there
   };
   struct BatchMapping;
+    Status read;                    // whether the store could be asked for what the log has not
   using InFlights = std::unordered_map<std::uint64_t, InFlight>;
 
   // lane_read.cc
@@ -277,6 +279,11 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
 
   // lane_program.cc
   bool AskPrograms(std::uint64_t token, const log::RecordView& record);
+  // lane_again.cc
+  bool CannotReadNow(const Error& error, MonoNanos now);
+  void PutRowBack(Position at, KeyQueues::Key key, MonoNanos now);
+  void PutBatchBack(std::uint64_t token);
+
   void Ask(std::uint64_t token, std::shared_ptr<const Program> program);
   void AskLater(std::uint64_t token, std::shared_ptr<const Program> program);
   void OnProgram(std::uint64_t token, const std::shared_ptr<const Program>& program,

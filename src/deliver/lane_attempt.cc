@@ -11,6 +11,7 @@ namespace keys = store::keys;
 // Due retries go first, but leave half of the window to fresh events, so that a receiver that
 // refuses some events still gets the others.
 void Lane::SendDue(MonoNanos now) {
+  if (now < read_again_at_) return;
   SendFreshBatches(now);
   bool fresh_waits = false;
   for (log::Partition p = 0; p < reading_.size(); ++p) {
@@ -20,7 +21,7 @@ void Lane::SendDue(MonoNanos now) {
   const std::size_t share = fresh_waits && breaker_.state() == Breaker::State::kClosed
                                 ? std::max<std::size_t>(window_.size() / 2, 1)
                                 : window_.size();
-  while (rows_in_flight_ < share && Room(now) > 0) {
+  while (now >= read_again_at_ && rows_in_flight_ < share && Room(now) > 0) {
     if (const auto batch = ledger_->batches().TakeDue(now)) {
       SendBatch(*batch, now);
     } else if (Batching()) {
@@ -62,9 +63,13 @@ void Lane::GiveUp(Position at, std::string reason) {
 }
 
 void Lane::SendRow(Position at, KeyQueues::Key key, MonoNanos now) {
-  const std::uint64_t token = BeginAttempt(at, key, ledger_->rows().Find(at), now);
   // Rendered anew from the log, so that a mended destination mends what waits.
   const auto found = world_.log->ReadOne(at.partition, at.offset);
+  if (!found && CannotReadNow(found.error(), now)) {
+    PutRowBack(at, key, now);
+    return;
+  }
+  const std::uint64_t token = BeginAttempt(at, key, ledger_->rows().Find(at), now);
   if (found) {
     Send(token, found->record);
     return;
@@ -91,7 +96,13 @@ void Lane::SendKept(std::uint64_t token, const Result<std::optional<std::string>
   }
   const InFlight lost = found->second;
   EndAttempt(found);
-  LoseRow(at, lost.key, lost.since_ns);
+  const MonoNanos now = world_.loop->Now();
+  if (!body && CannotReadNow(body.error(), now)) {
+    limiter_.GiveBack();
+    PutRowBack(at, lost.key, now);
+  } else {
+    LoseRow(at, lost.key, lost.since_ns);
+  }
   Pump();
 }
 

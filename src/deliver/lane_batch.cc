@@ -53,7 +53,7 @@ void Lane::Gather(const log::RecordView& record, std::string_view body, KeyQueue
 void Lane::GatherRows(MonoNanos now) {
   const std::size_t bytes = std::min(kRowBytesExpected, settings_.batch.bytes / 4);
   // Without room none of them could go, or be asked about.
-  while (Room(now) > 0 && MayGather(bytes, now)) {
+  while (now >= read_again_at_ && Room(now) > 0 && MayGather(bytes, now)) {
     if (const auto due = ledger_->rows().TakeDue(now)) {
       if (GivenUp(*due, now)) continue;
       if (const auto key = ClaimKey(*due)) GatherRow(*due, *key, now);
@@ -80,11 +80,16 @@ void Lane::GatherFollower(Position at, KeyQueues::Key key, MonoNanos now) {
   }
 }
 
-// False when its event must be read from the store first: it comes later then.
+// False when its event must be read from the store first, or again: it comes later then.
 bool Lane::GatherRow(Position at, KeyQueues::Key key, MonoNanos now) {
-  if (const auto found = world_.log->ReadOne(at.partition, at.offset)) {
+  const auto found = world_.log->ReadOne(at.partition, at.offset);
+  if (found) {
     AddRow(found->record, key, now);
     return true;
+  }
+  if (CannotReadNow(found.error(), now)) {
+    PutRowBack(at, key, now);
+    return false;
   }
   world_.committer->Post([weak = weak_from_this(), store = world_.store, loop = world_.loop,
                           body_key = keys::KeptBody(id_, at), at, key] {
@@ -107,7 +112,12 @@ void Lane::GatherKept(Position at, KeyQueues::Key key,
       return;
     }
   }
-  LoseRow(at, key, row->times.since);
+  const MonoNanos now = world_.loop->Now();
+  if (!body && CannotReadNow(body.error(), now)) {
+    PutRowBack(at, key, now);
+  } else {
+    LoseRow(at, key, row->times.since);
+  }
   PumpSoon();
 }
 

@@ -27,7 +27,7 @@ bool ShareKeys(const std::vector<StoredBatch::Member>& a,
 }  // namespace
 
 void Lane::SendFreshBatches(MonoNanos now) {
-  while (Room(now) > 0) {
+  while (now >= read_again_at_ && Room(now) > 0) {
     const auto id = ledger_->batches().TakeFresh();
     if (!id) return;
     SendBatch(*id, now);
@@ -85,6 +85,10 @@ void Lane::AssembleBatch(std::uint64_t token, const StoredBatch& batch) {
   auto assembly = std::make_shared<Assembly>();
   for (const StoredBatch::Member& member : batch.members) {
     const auto found = world_.log->ReadOne(member.at.partition, member.at.offset);
+    if (!found && CannotReadNow(found.error(), world_.loop->Now())) {
+      PutBatchBack(token);
+      return;
+    }
     assembly->places.push_back(member.at);
     assembly->kept.push_back(found ? EncodeKept(found->record) : std::string());
   }
@@ -97,6 +101,7 @@ void Lane::AssembleBatch(std::uint64_t token, const StoredBatch& batch) {
     for (std::size_t i = 0; i < assembly->places.size(); ++i) {
       if (!assembly->kept[i].empty()) continue;
       auto body = store->Get(store::Family::kOwned, keys::KeptBody(lane, assembly->places[i]));
+      if (!body) assembly->read = std::unexpected(body.error());
       if (body && *body) assembly->kept[i] = std::move(**body);
     }
     loop->Post([weak, token, assembly] {
@@ -108,6 +113,10 @@ void Lane::AssembleBatch(std::uint64_t token, const StoredBatch& batch) {
 void Lane::Assembled(std::uint64_t token, const Assembly& assembly) {
   const auto found = in_flight_.find(token);
   if (found == in_flight_.end()) return;
+  if (!assembly.read && CannotReadNow(assembly.read.error(), world_.loop->Now())) {
+    PutBatchBack(token);
+    return;
+  }
   std::string body;
   std::optional<log::RecordView> first;
   std::vector<Position> lost;

@@ -74,6 +74,11 @@ std::optional<KeyQueues::Key> Lane::ClaimKey(Position at) {
   const KeyQueues::Key held = ledger_->rows().Find(at)->stored.key;
   if (!settings_.ordered || held != 0) return held;
   const auto found = world_.log->ReadOne(at.partition, at.offset);
+  const MonoNanos now = world_.loop->Now();
+  if (!found && CannotReadNow(found.error(), now)) {
+    PutRowBack(at, 0, now);
+    return std::nullopt;
+  }
   if (!found) return 0;
   const KeyQueues::Key key = OrderKey(found->record, settings_.order_path);
   if (keys_.Taken(key)) {

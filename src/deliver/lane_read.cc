@@ -11,7 +11,6 @@ namespace {
 
 // After so many records a lane lets the others of its loop go on.
 constexpr std::size_t kRecordsPerTurn = 16'384;
-constexpr MonoNanos kReadAgainAfter = kNanosPerSecond;
 
 }  // namespace
 
@@ -187,7 +186,8 @@ void Lane::TakeWaiting(Position at, KeyQueues::Key key, MonoNanos now) {
 // a commit is woken by those.
 void Lane::ArmTimer(MonoNanos now) {
   constexpr MonoNanos kNever = ~(MonoNanos{1} << 63);
-  const MonoNanos allowed = std::max(breaker_.opens_until(), limiter_.NextAt(now));
+  const MonoNanos allowed =
+      std::max({breaker_.opens_until(), limiter_.NextAt(now), read_again_at_});
   MonoNanos wake = kNever;
   if (const auto due = ledger_->rows().NextDue()) wake = std::max(*due, allowed);
   if (const auto due = ledger_->batches().NextDue()) {
@@ -200,7 +200,6 @@ void Lane::ArmTimer(MonoNanos now) {
   if (!heads_.empty() && settings_.order_wait_ns != 0) {
     wake = std::min(wake, heads_.begin()->first + settings_.order_wait_ns);
   }
-  if (read_again_at_ > now) wake = std::min(wake, read_again_at_);
   if (wake <= now) return;
   if (timer_ != 0 && timer_at_ <= wake && timer_at_ > now) return;
   if (timer_ != 0) world_.loop->Cancel(std::exchange(timer_, 0));

@@ -38,6 +38,14 @@ void Lane::ReleaseOn(log::Partition partition) {
     return;
   }
   const auto window = world_.windows->Get(partition, reading.released);
+  const MonoNanos now = world_.loop->Now();
+  if (!window && CannotReadNow(window.error(), now)) {
+    // What is not known cannot be counted: the log is held until it can be read.
+    world_.loop->At(now + kReadAgainAfter, [weak = weak_from_this(), partition] {
+      if (const auto self = weak.lock()) self->ReleaseOn(partition);
+    });
+    return;
+  }
   if (window && *window != nullptr && (*window)->first() < reading.release) {
     ReleaseWindow(**window, reading.release);
     reading.released = std::min((*window)->end(), reading.release);

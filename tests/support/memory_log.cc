@@ -130,6 +130,11 @@ void MemoryLog::RefuseAppends(std::optional<Error> error) {
   refuse_ = std::move(error);
 }
 
+void MemoryLog::FailReads(std::optional<Error> error) {
+  const std::lock_guard lock(mutex_);
+  unreadable_ = std::move(error);
+}
+
 void MemoryLog::RetainTo(Partition partition, Offset end) {
   const std::lock_guard lock(mutex_);
   Part& p = part(partition);
@@ -168,6 +173,13 @@ void MemoryLog::AskRelease(Partition partition, Offset end) {
   }
 }
 
+Offset MemoryLog::HeldFrom(Partition partition) const {
+  const std::lock_guard lock(mutex_);
+  Offset lowest = ~Offset{0};
+  for (const auto& holder : holders_) lowest = std::min(lowest, holder->synced_cursor(partition));
+  return lowest;
+}
+
 Offset MemoryLog::first(Partition partition) const {
   const std::lock_guard lock(mutex_);
   return part(partition).first;
@@ -184,6 +196,7 @@ Offset MemoryLog::assigned(Partition partition) const {
 Result<std::shared_ptr<const Chunk>> MemoryLog::Read(Partition partition, Offset from,
                                                      std::size_t /*bytes_wanted*/) {
   const std::lock_guard lock(mutex_);
+  if (unreadable_) return Fail(*unreadable_);
   const Part& p = part(partition);
   auto at = std::ranges::upper_bound(p.chunks, from, {}, [](const auto& c) { return c->end(); });
   for (; at != p.chunks.end(); ++at) {

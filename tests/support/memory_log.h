@@ -32,6 +32,8 @@ class MemoryLog final : public log::Log {
   void FailPending(const Error& error);
   // From now on Append refuses with this; nullopt: takes again.
   void RefuseAppends(std::optional<Error> error);
+  // From now on reads fail with this, as on a disk that has its troubles; nullopt: they work again.
+  void FailReads(std::optional<Error> error);
   // Retention: everything below `end` is gone, whole chunks or not.
   void RetainTo(log::Partition partition, log::Offset end);
   // Damage: the record is gone, its neighbours stay.
@@ -40,6 +42,8 @@ class MemoryLog final : public log::Log {
   void SetSegments(std::uint64_t records, std::string dir);
   // Does what the maintenance thread does for one holder check: ReleaseBelow(end) on each holder.
   void AskRelease(log::Partition partition, log::Offset end);
+  // What every holder has durably passed; the highest offset there is when there is no holder.
+  log::Offset HeldFrom(log::Partition partition) const;
 
   std::uint32_t partitions() const override;
   Status Append(log::Partition partition, std::unique_ptr<log::Batch>& batch,
@@ -68,6 +72,7 @@ class MemoryLog final : public log::Log {
   std::vector<std::unique_ptr<Part>> parts_;
   std::deque<Pending> pending_;
   std::optional<Error> refuse_;
+  std::optional<Error> unreadable_;
   std::vector<CommitListener> listeners_;
   std::vector<std::shared_ptr<log::Holder>> holders_;
   std::uint64_t segment_records_ = 1'000;
