@@ -28,7 +28,9 @@ void AskFilters(const DeliveriesWorld& world,
         if (!answer && answer.error().code() == ErrorCode::kUnavailable) {
           return then(std::unexpected(answer.error()));
         }
-        if (answer && *answer != "true") (*candidates)[i].pair->state = PairState::kFiltered;
+        LanePair& pair = *(*candidates)[i].pair;
+        if (answer && *answer != "true") pair.state = PairState::kFiltered;
+        pair.asked = true;
         AskFilters(world, candidates, i + 1, std::move(then));
       });
 }
@@ -111,8 +113,9 @@ Result<std::optional<DeliveryEntry>> ReadDelivery(const DeliveriesWorld& world,
   entry.pair.rule_revision = known.rule_revision;
   entry.pair.next_attempt_at_us = known.next_attempt_at_us;
   entry.pair.attempts_total = known.attempts_total;
-  if (known.state == PairState::kFiltered) return entry;
-  if (known.state == PairState::kDelivered || !candidate.record) {
+  if (known.state == PairState::kFiltered && !known.asked) return entry;
+  if (known.state == PairState::kDelivered || known.asked || !candidate.record) {
+    // What retention took was not asked about: it is dropped, whatever its condition says.
     TRY_ASSIGN(const auto rule, DroppedBy(*world.store, lane, at));
     if (!rule && !candidate.record) return std::nullopt;
     if (rule) {
@@ -120,6 +123,7 @@ Result<std::optional<DeliveryEntry>> ReadDelivery(const DeliveriesWorld& world,
       entry.pair.rule = DropRuleName(*rule);
     }
   }
+  if (entry.pair.state == PairState::kFiltered) return entry;
   TRY_ASSIGN(auto attempts, MergedAttempts(world, lane, at, known));
   for (StoredAttempt& attempt : attempts) {
     entry.pair.attempts_total = std::max(entry.pair.attempts_total, attempt.number);

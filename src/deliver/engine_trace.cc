@@ -77,6 +77,7 @@ void EngineImpl::AskFilters(const std::shared_ptr<Tracing>& tracing) {
                            return;
                          }
                          if (answer && *answer != "true") (*pair)->state = PairState::kFiltered;
+                         (*pair)->asked = true;
                          AskFilters(tracing);
                        });
 }
@@ -107,14 +108,16 @@ Result<PairTrace> EngineImpl::ReadPair(const Tracing& tracing, std::size_t i) {
                   .rule_revision = known.rule_revision,
                   .attempts_total = known.attempts_total,
                   .next_attempt_at_us = known.next_attempt_at_us};
-  if (known.state == PairState::kFiltered) return trace;
-  if (known.state == PairState::kDelivered) {
+  if (known.state == PairState::kFiltered && !known.asked) return trace;
+  if (known.state == PairState::kDelivered || known.asked) {
+    // What retention took was not asked about: it is dropped, whatever its condition says.
     TRY_ASSIGN(const auto rule, DroppedBy(*world_.store, entry->id, at));
     if (rule) {
       trace.state = PairState::kDropped;
       trace.rule = DropRuleName(*rule);
     }
   }
+  if (trace.state == PairState::kFiltered) return trace;
   // Of what was not kept as a row, and is no longer remembered by its lane, the delivery log tells.
   TRY_ASSIGN(std::vector<StoredAttempt> attempts,
              MergedAttempts(DeliveriesWorldOf(), entry->id, at, known));

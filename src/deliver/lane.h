@@ -100,6 +100,7 @@ struct LanePair {
   // Set when `state` is delivered and nothing else is known of the pair: it was filtered if this
   // condition says no.
   std::shared_ptr<const Program> filter;
+  bool asked = false;  // the condition was, and `state` is what it said
   Hash128 batch = {};  // in which it waits; zero: none
 };
 

@@ -35,7 +35,7 @@ TEST(LaneProgram, ConditionFiltersAndTheTraceSaysSo) {
 TEST(LaneProgram, NativeStagesComeFirstAndSpareTheProgram) {
   DeliverWorld w(2);
   w.Open();
-  w.Make("hook", {{"filter", "f"}, {"inside", "needle"}, {"names", {"E"}}});
+  w.Make("hook", {{"filter", "f"}, {"pattern", "needle"}, {"names", {"E"}}});
   const Position outside = w.Append("E", 0, R"({"a":1})");
   w.Append("Other", 0, R"({"a":"needle"})");
   w.Append("E", 0, R"({"a":"needle"})");
@@ -234,6 +234,23 @@ TEST(LaneProgram, CrashInTheMiddleLosesAndRepeatsNothing) {
   }
 }
 
+// There was no time to ask: what is lost is dropped, also where the condition would have said no.
+TEST(LaneProgram, WhatRetentionTookIsDroppedWhateverTheConditionSays) {
+  DeliverWorld w(14);
+  w.programs.answer = WantsY;
+  w.Open();
+  w.Make("hook", {{"filter", "y?"}});
+  ASSERT_TRUE(w.Answered<std::string>([&](auto d) { w.engine->Pause("hook", std::move(d)); }));
+  const Position no = w.Append("E", 0, R"({"a":"n"})");
+  w.log.AskRelease(0, 1);
+  w.sim.RunFor(kS);
+  EXPECT_EQ(w.Stats("hook").dropped, 1U);
+  EXPECT_EQ(w.Stats("hook").filtered, 0U);
+  const PairTrace trace = w.Trace("hook", no);
+  EXPECT_EQ(trace.state, PairState::kDropped);
+  EXPECT_EQ(trace.rule, "retention");
+}
+
 TEST(LaneProgram, WhatDoesNotCompileIsRefusedByItsField) {
   DeliverWorld w(12);
   w.Open();
@@ -246,7 +263,7 @@ TEST(LaneProgram, WhatDoesNotCompileIsRefusedByItsField) {
 TEST(Judge, AsksAllThreeStages) {
   DeliverWorld w(13);
   w.programs.answer = WantsY;
-  const auto rule = w.matchers.Load(R"({"names":["E"],"inside":"a","filter":"y?"})").value();
+  const auto rule = w.matchers.Load(R"({"names":["E"],"pattern":"a","filter":"y?"})").value();
   const auto judged = [&](const std::shared_ptr<const Matcher>& by, std::string_view name,
                           std::string_view payload) {
     const log::RecordView record{.fields = {.name = name}, .payload = payload};

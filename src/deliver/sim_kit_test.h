@@ -370,7 +370,7 @@ class NameMatchers final : public MatcherFactory {
     static void Describe(config::OptionList<Fields>& o) {
       o.Optional("kind", &Fields::kind, "event or system.");
       o.Optional("names", &Fields::names, "Names.");
-      o.Optional("inside", &Fields::inside, "A text.");
+      o.Optional("pattern", &Fields::inside, "A text.");
       o.Optional("filter", &Fields::filter, "A condition.");
     }
   };
@@ -416,7 +416,7 @@ class NameMatchers final : public MatcherFactory {
     const std::string filter = object.value("filter", "");
     return std::make_shared<const ByName>(
         std::set<std::string, std::less<>>(names.begin(), names.end()),
-        object.value("kind", "") == "system", object.value("inside", ""),
+        object.value("kind", "") == "system", object.value("pattern", ""),
         filter.empty() ? nullptr
                        : std::make_shared<const FakePrograms::Text>(ProgramUse::kFilter, filter));
   }
