@@ -242,6 +242,12 @@ void ReplayTable::CancelNow(LaneId id, const ReplayPtr& replay, Done<std::string
     finish();
     return;
   }
+  auto settings = SettingsOf(*replay, replay->entry->spec, replay->entry->revision);
+  if (!settings) {
+    done(std::unexpected(settings.error()));
+    finish();
+    return;
+  }
   ReplayRecord record = replay->record;
   record.state = ReplayState::kCancelled;
   store::Batch batch;
@@ -252,8 +258,9 @@ void ReplayTable::CancelNow(LaneId id, const ReplayPtr& replay, Done<std::string
   }
   LogInfo("replay_cancelled", {{"replay", ReplayId(id)}, {"destination", replay->record.name}});
   replay->loop->loop.executor->Post([this, id, replay, batch = std::move(batch),
+                                     fresh = std::move(settings->destination),
                                      done = std::move(done), finish = std::move(finish)]() mutable {
-    replay->lane->CancelReplay(std::move(batch),
+    replay->lane->CancelReplay(std::move(fresh), std::move(batch),
                                AnswerWhenWritten(id, replay, std::move(done), std::move(finish)));
   });
 }

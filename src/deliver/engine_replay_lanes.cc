@@ -167,9 +167,9 @@ store::Batch ReplayTable::Forget(LaneId id) const {
   batch.Delete(Family::kOwned, keys::Replay(id));
   batch.Delete(Family::kOwned, keys::Lane(id));
   for (const std::string& prefix :
-       {keys::CursorsOf(id), keys::RevisionsOf(id), keys::WaitingOf(id), keys::DeadLettersOf(id),
-        keys::DeadLetterAgesOf(id), keys::KeptBodiesOf(id), keys::AttemptsOf(id),
-        keys::DroppedOf(id)}) {
+       {keys::CursorsOf(id), keys::RevisionsOf(id), keys::WaitingOf(id), keys::AllFollowersOf(id),
+        keys::DeliveryBatchesOf(id), keys::DeadLettersOf(id), keys::DeadLetterAgesOf(id),
+        keys::KeptBodiesOf(id), keys::AttemptsOf(id), keys::DroppedOf(id)}) {
     batch.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
   }
   return batch;

@@ -165,8 +165,9 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   std::shared_ptr<const Matcher> RuleAt(Position at) const;
 
   // Of a replay's lane (replay_lane.cc): from now on what is left is dropped, not sent. Cancels
-  // what is in flight. `changes` go into the same batch as the rows that go.
-  void CancelReplay(store::Batch changes, Persisted done);
+  // what is in flight; `fresh` is for dead letters that are redriven later. `changes` go into the
+  // same batch as the rows that go.
+  void CancelReplay(std::shared_ptr<Destination> fresh, store::Batch changes, Persisted done);
 
   LaneSnapshot Snapshot() const;
 
@@ -233,9 +234,9 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   struct Assembly {
     std::vector<Position> places;
     std::vector<std::string> kept;  // as EncodeKept wrote it; empty: not there
+    Status read;                    // whether the store could be asked for what the log has not
   };
   struct BatchMapping;
-    Status read;                    // whether the store could be asked for what the log has not
   using InFlights = std::unordered_map<std::uint64_t, InFlight>;
 
   // lane_read.cc
@@ -278,13 +279,13 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void Remember(Position at, StoredAttempt attempt);
   void KeepIfReleased(Position at);
 
-  // lane_program.cc
-  bool AskPrograms(std::uint64_t token, const log::RecordView& record);
   // lane_again.cc
   bool CannotReadNow(const Error& error, MonoNanos now);
   void PutRowBack(Position at, KeyQueues::Key key, MonoNanos now);
   void PutBatchBack(std::uint64_t token);
 
+  // lane_program.cc
+  bool AskPrograms(std::uint64_t token, const log::RecordView& record);
   void Ask(std::uint64_t token, std::shared_ptr<const Program> program);
   void AskLater(std::uint64_t token, std::shared_ptr<const Program> program);
   void OnProgram(std::uint64_t token, const std::shared_ptr<const Program>& program,
@@ -373,6 +374,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   // replay_lane.cc
   log::Offset End(log::Partition partition) const;
   bool MayRun() const;
+  bool MaySend() const;
   void MaybeFinished();
   void WakeReplays();
   void DropUnsent(Position at);

@@ -24,7 +24,7 @@ void Lane::Pump() {
   if (!Running()) return;
   const MonoNanos now = world_.loop->Now();
   ExpireHeads(now);
-  SendDue(now);
+  if (MaySend()) SendDue(now);
   ReadAll(now);
   FlushInTime(now);
   breaker_state_.store(breaker_.state(), std::memory_order_relaxed);

@@ -16,8 +16,13 @@ log::Offset Lane::synced_cursor(log::Partition partition) const {
 }
 
 bool Lane::MayRun() const {
-  if (replay_ && replay_->cancelled) return true;  // dropping needs no receiver
-  if (!settings_.enabled || status_.status != LaneStatus::kActive) return false;
+  return (replay_ && replay_->cancelled) || MaySend();  // dropping needs no receiver
+}
+
+// A cancelled one that was paused is not paused any more: its dead letters may be redriven.
+bool Lane::MaySend() const {
+  const bool own = status_.status == LaneStatus::kActive || (replay_ && replay_->cancelled);
+  if (!settings_.enabled || !own) return false;
   return !replay_ || replay_->live->status_.status == LaneStatus::kActive;
 }
 
@@ -45,7 +50,7 @@ void Lane::DropUnsent(Position at) {
                        {{at.offset, at.offset + 1}});
 }
 
-void Lane::CancelReplay(store::Batch changes, Persisted done) {
+void Lane::CancelReplay(std::shared_ptr<Destination> fresh, store::Batch changes, Persisted done) {
   replay_->cancelled = true;
   for (const auto& [token, attempt] : in_flight_) {
     const Position at = attempt.at;
@@ -55,8 +60,7 @@ void Lane::CancelReplay(store::Batch changes, Persisted done) {
   gathering_ = {};
   CancelInFlight();
   // Its requests go with it; perhaps it is in the middle of a call.
-  world_.loop->Post([old = std::move(settings_.destination)] {});
-  settings_.destination = nullptr;
+  world_.loop->Post([old = std::exchange(settings_.destination, std::move(fresh))] {});
   ForgetKeys();
   ledger_->DropRows(world_.clock->Now());
   ledger_->Commit(std::move(changes), std::move(done));
