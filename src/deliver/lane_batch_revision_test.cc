@@ -32,7 +32,8 @@ struct RevisionWorld : DeliverWorld {
     for (int n = from; n < to; ++n) AppendAs({}, "Event", R"({"n":)" + std::to_string(n) + "}");
   }
   void MakeBatches(json more = json::object()) {
-    json fields{{"batch", {{"size", 3}}}, {"retry", {{"schedule", {"0s", "10s", "10s"}}}}};
+    json fields{{"batch", {{"size", 3}, {"wait", "200ms"}}},
+                {"retry", {{"schedule", {"0s", "10s", "10s"}}}}};
     fields.update(more);
     Make("hook", fields);
   }
@@ -104,14 +105,14 @@ TEST(LaneBatchRevision, AMemberThatTheNewMappingCannotDoLeavesAndTheOthersAreAno
   EXPECT_EQ(w.Trace("hook", {0, 1}).state, PairState::kDeadLettered);
   ASSERT_EQ(w.receivers.seen.size(), 2U);
   EXPECT_NE(w.receivers.seen[0].webhook_id, w.receivers.seen[1].webhook_id);
-  EXPECT_EQ(w.Body(1), (json{{{"by", "fails 1"}, {"n", 0}}, {{"by", "fails 1"}, {"n", 2}}}));
+  EXPECT_EQ(w.Body(1), json::array({{{"by", "fails 1"}, {"n", 0}}, {{"by", "fails 1"}, {"n", 2}}}));
   // Mended, it goes by itself, with the attempts it had.
   ASSERT_TRUE(w.Patch("hook", {{"mapping", "three"}}));
   ASSERT_TRUE(w.Answered<DeadMoving>([&](auto done) {
     w.engine->dead_letters().Move(DeadAction::kRedrive, {}, std::move(done));
   }));
   w.sim.RunFor(kS);
-  EXPECT_EQ(w.Body(2), (json{{{"by", "three"}, {"n", 1}}}));
+  EXPECT_EQ(w.Body(2), json::array({{{"by", "three"}, {"n", 1}}}));
 }
 
 TEST(LaneBatchRevision, AChangedRuleTakesNoMemberOutOfABatchThatWaits) {
