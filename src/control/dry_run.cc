@@ -35,7 +35,13 @@ std::unexpected<Error> Wrong(const std::string& field, const std::string& rest) 
   return Fail(ErrorCode::kInvalid, field, field + " " + rest);
 }
 
+// What `…/test` sends when nothing is said.
+constexpr std::string_view kSample =
+    R"({"type":"track","userId":"test-user","event":"Test Event",)"
+    R"("properties":{"test":true,"total":39.95,"currency":"EUR"}})";
+
 Result<Ask> ReadAsk(std::string_view body) {
+  if (body.empty()) return Ask{.event = std::string(kSample), .message_id = {}, .source = {}};
   TRY_ASSIGN(const json object, config::ParseJson(body, kDryRunBytesMax, kDryRunDepthMax));
   if (!object.is_object()) return Fail(ErrorCode::kInvalid, "a dry run takes a JSON object");
   Ask ask;
@@ -85,7 +91,10 @@ class Handler {
     finder_.Find(
         source, ask->message_id,
         [this, name, responder = std::move(responder)](Result<EventFinder::Found> found) mutable {
-          if (!found) return responder.Send(http::ErrorResponse(found.error()));
+          if (!found) {
+            return responder.Send(http::ErrorResponse(
+                Error(found.error().code(), "message_id", found.error().message())));
+          }
           Run(name, Kept(*found), std::move(responder));
         });
   }

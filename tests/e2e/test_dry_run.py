@@ -45,6 +45,11 @@ def test_shows_the_request_with_secrets_hidden(server):
     assert stats["delivered"] == stats["filtered"] == stats["in_flight"] == 0
 
 
+def test_without_a_body_a_sample_is_shown(server):
+    shown = dry_run(server, None)
+    assert not shown["matched"] and shown["filtered_by"] == "names", shown
+
+
 @pytest.mark.parametrize("event, option", [
     ({"type": "track", "event": "Other"}, "names"),
     ({"event": "Order Paid", "properties": {"plan": "free", "total": 150}}, "pattern"),
@@ -67,7 +72,7 @@ def test_an_event_that_came_in_can_be_named(server):
     assert server.track({"messageId": "dry1", **order()["event"]}).status == 200
     assert dry_run(server, {"message_id": "dry1"})["matched"]
     assert dry_run(server, {"message_id": "dry1", "source": "demo"})["matched"]
-    dry_run(server, {"message_id": "nobody"}, status=404)
+    assert dry_run(server, {"message_id": "nobody"}, status=404)["field"] == "message_id"
 
 
 def test_bad_input_is_named(server):
