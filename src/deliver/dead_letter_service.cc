@@ -145,8 +145,9 @@ Result<DeadLetters::Page> DeadLetterService::ReadPage(const DeadLetterQuery& que
   if (more && !chosen.empty() && chosen.size() == query.limit) {
     page.next_cursor = CursorOf(chosen.back().mark);
   }
+  RuleRevisions rules(*world_.store);
   for (const Candidate& c : chosen) {
-    auto letter = Read(*c.lane, c.entry, false);
+    auto letter = Read(*c.lane, c.entry, rules, false);
     if (letter && (!IsOfSource(query, letter->source) ||
                    (query.message_id && *query.message_id != letter->message_id))) {
       continue;
@@ -167,13 +168,14 @@ Result<DeadLetter> DeadLetterService::Get(std::string_view id) const {
   const auto lane = std::ranges::find(lanes, place->lane, &LaneRef::id);
   if (lane != lanes.end()) {
     TRY_ASSIGN(const auto entry, FindDead(*world_.store, place->lane, place->at));
-    if (entry) return Read(*lane, *entry, true);
+    RuleRevisions rules(*world_.store);
+    if (entry) return Read(*lane, *entry, rules, true);
   }
   return Fail(ErrorCode::kNotFound, "id", "there is no dead letter of that id");
 }
 
 Result<DeadLetter> DeadLetterService::Read(const LaneRef& lane, const DeadEntry& entry,
-                                           bool with_event) const {
+                                           RuleRevisions& rules, bool with_event) const {
   TRY_ASSIGN(const auto row,
              world_.store->Get(Family::kOwned, keys::DeadLetter(lane.id, entry.at)));
   if (!row) return Fail(ErrorCode::kNotFound, "id", "there is no dead letter of that id");
@@ -184,13 +186,18 @@ Result<DeadLetter> DeadLetterService::Read(const LaneRef& lane, const DeadEntry&
                  .state = PairState::kDeadLettered,
                  .delivery_id = DeliveryId(lane.id, entry.at),
                  .attempts_total = dead.attempts};
+  TRY_ASSIGN(letter.pair.rule_revision, rules.At(lane.id, entry.at));
   TRY_ASSIGN(auto attempts, ReadAttempts(*world_.store, lane.id, entry.at));
-  for (StoredAttempt& attempt : attempts)
+  Hash128 batch;  // in which it was sent last
+  for (StoredAttempt& attempt : attempts) {
+    if (attempt.batch != Hash128{}) batch = attempt.batch;
     letter.pair.attempts.push_back(std::move(attempt.attempt));
+  }
   const auto event = ReadRowEvent(*world_.store, *world_.log, lane.id, entry.at);
   if (!event) return letter;  // damaged: what is known of it is still shown
   const log::RecordView& record = (*event)->record;
-  letter.pair.webhook_id = WebhookId(lane.lane->destination(), record);
+  letter.pair.webhook_id =
+      batch == Hash128{} ? WebhookId(lane.lane->destination(), record) : WebhookIdText(batch);
   letter.source = record.fields.source;
   letter.message_id = record.fields.message_id;
   letter.received_at_us = record.fields.received_at_us;

@@ -6,6 +6,7 @@
 
 #include "deliver/dead_letter_moves.h"
 #include "deliver/dead_letters.h"
+#include "deliver/rule_revision.h"
 
 namespace tributary::deliver {
 
@@ -32,7 +33,8 @@ class DeadLetterService final : public DeadLetters {
   Result<std::optional<std::uint64_t>> Total(const DeadLetterQuery& query,
                                              const std::vector<LaneRef>& lanes) const;
   Result<Page> ReadPage(const DeadLetterQuery& query, const std::vector<LaneRef>& lanes) const;
-  Result<DeadLetter> Read(const LaneRef& lane, const DeadEntry& entry, bool with_event) const;
+  Result<DeadLetter> Read(const LaneRef& lane, const DeadEntry& entry, RuleRevisions& rules,
+                          bool with_event) const;
 
   const DeadLetterWorld world_;
   const std::shared_ptr<DeadLetterMoves> moves_;

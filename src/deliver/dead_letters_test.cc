@@ -94,6 +94,24 @@ TEST(DeadLetters, AreListedNewestFirstPageByPage) {
   EXPECT_EQ(whole->event, R"({"event":1})");
 }
 
+TEST(DeadLetters, NameTheRuleThatWasInForce) {
+  DeadWorld w(17);
+  w.Open();
+  w.Make("hook");
+  w.Append("Event");
+  w.sim.RunFor(kS);
+  ASSERT_TRUE(w.Patch("hook", {{"names", {"Ev*"}}}).has_value());
+  w.Append("Event");
+  w.sim.RunFor(kS);
+  const auto page = w.List({});
+  ASSERT_EQ(page.data.size(), 2U);  // newest first
+  EXPECT_EQ(page.data[0].pair.rule_revision, 2U);
+  EXPECT_EQ(page.data[1].pair.rule_revision, 1U);
+  const auto whole = w.letters().Get(page.data[1].pair.delivery_id);
+  ASSERT_TRUE(whole.has_value());
+  EXPECT_EQ(whole->pair.rule_revision, 1U);
+}
+
 TEST(DeadLetters, ATimeRangeHoldsItsFirstAndNotItsLast) {
   DeadWorld w(2);
   w.Open();

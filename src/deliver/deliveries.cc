@@ -127,8 +127,10 @@ Result<std::optional<DeliveryEntry>> ReadDelivery(const DeliveriesWorld& world,
   TRY_ASSIGN(auto attempts, MergedAttempts(world, lane, at, known));
   for (StoredAttempt& attempt : attempts) {
     entry.pair.attempts_total = std::max(entry.pair.attempts_total, attempt.number);
+    if (attempt.batch != Hash128{}) entry.pair.webhook_id = WebhookIdText(attempt.batch);
     entry.pair.attempts.push_back(std::move(attempt.attempt));
   }
+  if (known.batch != Hash128{}) entry.pair.webhook_id = WebhookIdText(known.batch);
   if (attempts.empty() && entry.pair.state == PairState::kDelivered) entry.pair.attempts_total = 1;
   return entry;
 }

@@ -173,7 +173,7 @@ std::string PairTraceJson(const PairTrace& pair) {
               {"webhook_id", pair.webhook_id},
               {"destination", pair.destination},
               {"state", PairStateName(pair.state)},
-              {"rule_revision", pair.rule_revision},
+              {"rule_revision", pair.rule_revision == 0 ? json(nullptr) : json(pair.rule_revision)},
               {"attempts", std::move(attempts)},
               {"attempts_total", pair.attempts_total},
               {"next_attempt_at", TimeOrNull(pair.next_attempt_at_us)}};
