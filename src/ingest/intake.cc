@@ -46,6 +46,7 @@ void LoopIntake::AnswerWhenDurable(http::Responder responder, http::Response ans
 void LoopIntake::Wait(Waiter waiter) {
   group_->waiters.push_back(std::move(waiter));
   ++waiting_requests_;
+  if (batch_->bytes() >= limits_.batch_bytes_wanted) return HandOver();
   if (flush_posted_) return;
   flush_posted_ = true;
   loop_.Post([this] { Flush(); });
@@ -53,6 +54,10 @@ void LoopIntake::Wait(Waiter waiter) {
 
 void LoopIntake::Flush() {
   flush_posted_ = false;
+  if (!group_->waiters.empty()) HandOver();
+}
+
+void LoopIntake::HandOver() {
   std::unique_ptr<Group> group = std::exchange(group_, TakeGroup());
   if (batch_->empty()) return Finish(std::move(group), {});
   group->bytes = batch_->bytes();

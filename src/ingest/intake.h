@@ -1,5 +1,5 @@
 // The intake of one loop: collects what the requests of a loop turn add, hands it to the log as one
-// batch, and answers all of them when it is durable.
+// batch (several, if it is much), and answers all of them when it is durable.
 //
 // Durability: an answer given to AnswerWhenDurable is sent only after the log reported the sync
 // that covers its records, never before; when the log refuses or fails, `on_failure` answers.
@@ -28,6 +28,10 @@ namespace tributary::ingest {
 struct IntakeLimits {
   std::size_t waiting_bytes_max = 32 * 1024 * 1024;
   std::size_t waiting_requests_max = 16 * 1024;
+  // A batch that has so many bytes does not wait for the end of the turn. Batches of one size leave
+  // no holes in the heap, and a turn of hundreds of great requests is no batch that the log's queue
+  // cannot hold.
+  std::size_t batch_bytes_wanted = 768 * 1024;
 };
 
 class LoopIntake final : public Intake {
@@ -62,6 +66,7 @@ class LoopIntake final : public Intake {
 
   void Wait(Waiter waiter);
   void Flush();
+  void HandOver();
   void Finish(std::unique_ptr<Group> group, const Status& outcome);
   std::unique_ptr<Group> TakeGroup();
 

@@ -94,6 +94,27 @@ TEST_F(IntakeTest, RequestsOfOneTurnShareOneAppendAndOneWakeUp) {
   EXPECT_EQ(intake.waiting_bytes(), 0u);
 }
 
+TEST_F(IntakeTest, ABatchThatIsBigEnoughDoesNotWaitForTheTurn) {
+  LoopIntake small(loop, log, registry, {.batch_bytes_wanted = 2000});
+  Answer answers[3];
+  const auto request = [&](Answer& answer) {
+    auto batch = small.Open();
+    ASSERT_TRUE(batch);
+    ASSERT_TRUE((*batch)->Add({.key = "k"}, std::string(900, 'x')));
+    small.AnswerWhenDurable(http::Responder(std::make_shared<AnswerTarget>(answer)), "canned",
+                            OnFailure);
+  };
+  request(answers[0]);
+  request(answers[1]);
+  EXPECT_EQ(log.assigned(0), 0u);
+  request(answers[2]);
+  EXPECT_EQ(log.assigned(0), 3u);
+  Settle();  // the flush that was posted finds nothing to do
+  for (const Answer& answer : answers) EXPECT_EQ(answer.sent, 1);
+  EXPECT_EQ(small.waiting_requests(), 0u);
+  EXPECT_EQ(small.waiting_bytes(), 0u);
+}
+
 TEST_F(IntakeTest, ATurnMayFollowBeforeTheLastIsDurable) {
   Answer first, second;
   Request(first);
