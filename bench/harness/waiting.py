@@ -36,14 +36,14 @@ def dead(settings, filled, result):
 
 
 def judge(result, curve, waiting, ack, caught):
-    beside = max((point["away"]["rss"] / point["well"]["rss"] for point in curve), key=lambda x: abs(x - 1))
+    beside = [point["away"]["rss"] / point["well"]["rss"] for point in curve]
     flat = spread([point["away"]["rss"] - point["away"]["filters"] for point in curve if point["share"] >= 0.5])
     calm, hurt = (median([run["latency"]["p99_us"] for run in runs]) for runs in ack)
     slower = median([h["latency"]["p99_us"] / c["latency"]["p99_us"] for c, h in zip(*ack)])
-    result.figure = (f"memory × {beside:.2f} of a healthy one's, ± {flat:.1%} in the second half; acknowledgement "
-                     f"p99 × {slower:.2f}; catch-up × {caught / OFFERED:.1f}")
+    result.figure = (f"memory × {min(beside):.2f} to {max(beside):.2f} of a healthy one's, ± {flat:.1%} in the "
+                     f"second half; acknowledgement p99 × {slower:.2f}; catch-up × {caught / OFFERED:.1f}")
     result.bound = f"healthy: {curve[-1]['well']['rss']:.1f} MiB, p99 {micros(calm)}"
-    result.met = abs(beside - 1) <= 0.05 and flat <= 0.05 and slower <= 1.2 and caught >= 3 * OFFERED
+    result.met = max(beside) <= 1.05 and flat <= 0.05 and slower <= 1.2 and caught >= 3 * OFFERED
     if waiting < 10_000_000 and result.met:
         result.met = None
     result.bounded_by = f"{count(caught)} deliveries/s while {count(OFFERED)} events/s come in"
@@ -85,6 +85,8 @@ def quiet_port():
 def curves(settings, servers):
     """What each server holds at the marks."""
     curve, events = [], 0
+    for server in servers.values():
+        server.rest()  # what start-up needed is given back at the first rest, on both before the first event
     for share in MARKS:
         wanted = max(100, int(settings.fill_events * share) // 100 * 100)
         more, events = wanted - events, wanted
