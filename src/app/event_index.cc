@@ -44,13 +44,20 @@ std::vector<log::SourceId> DedupeEventIndex::IdsOf(std::optional<log::SourceId> 
 
 Result<control::EventPlace> DedupeEventIndex::Find(std::optional<log::SourceId> source,
                                                    std::string_view message_id) {
-  std::optional<control::EventPlace> newest;
-  for (const log::SourceId id : IdsOf(source)) {
-    TRY_ASSIGN(const auto found, FindOf(id, message_id));
-    if (found && (!newest || found->offset > newest->offset)) newest = found;
+  const std::vector<log::SourceId> ids = IdsOf(source);
+  // Thousands of sources may have been made: which one is found out for all at once.
+  std::optional<log::SourceId> of;
+  if (ids.size() == 1) {
+    of = ids.front();
+  } else {
+    TRY_ASSIGN(of, dedupe_.SourceOfNewest(ids, message_id));
   }
-  if (!newest) return Fail(ErrorCode::kNotFound, "no event has this message id");
-  return *newest;
+  std::optional<control::EventPlace> place;
+  if (of) {
+    TRY_ASSIGN(place, FindOf(*of, message_id));
+  }
+  if (!place) return Fail(ErrorCode::kNotFound, "no event has this message id");
+  return *std::move(place);
 }
 
 }  // namespace tributary::app

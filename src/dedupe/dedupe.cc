@@ -208,6 +208,31 @@ Result<std::vector<Match>> Dedupe::Find(log::SourceId source, std::string_view m
   return found;
 }
 
+Result<std::optional<log::SourceId>> Dedupe::SourceOfNewest(std::span<const log::SourceId> sources,
+                                                            std::string_view message_id) const {
+  std::string scratch;
+  std::map<Hash128, log::SourceId> source_of;
+  for (const log::SourceId source : sources) {
+    source_of.emplace(IdOf(source, message_id, scratch), source);
+  }
+  std::vector<Hash128> ids;
+  for (const auto& [id, source] : source_of) ids.push_back(id);
+  std::optional<log::SourceId> newest;
+  std::int64_t newest_s = 0;
+  for (Partition partition = 0; partition < stages_.size(); ++partition) {
+    const auto latest = stages_[partition]->LatestOf(ids);
+    if (!latest) {
+      signal_->Raise();  // what was found damaged is mended by the next step
+      return Fail(latest.error());
+    }
+    if (!*latest || (*latest)->found.offset < world_.log->first(partition)) continue;
+    if (newest && newest_s >= (*latest)->found.received_s) continue;
+    newest = source_of.at((*latest)->id);
+    newest_s = (*latest)->found.received_s;
+  }
+  return newest;
+}
+
 // ---- What others ask ------------------------------------------------------------------------
 
 Offset Dedupe::decided(Partition partition) const {

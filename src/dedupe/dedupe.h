@@ -22,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -87,6 +88,12 @@ class Dedupe final : public log::Verdicts, public log::Holder {
   // at or above the offset that was passed to WhenIndexed may be missing.
   // kUnavailable while a damaged index file is being made again.
   Result<std::vector<Match>> Find(log::SourceId source, std::string_view message_id) const;
+
+  // The source whose original with this message id is the newest that the log still has; nullopt
+  // when none has any. Costs at most one pass over the index, and far less when there is one,
+  // however many sources are asked about. kUnavailable as of Find().
+  Result<std::optional<log::SourceId>> SourceOfNewest(std::span<const log::SourceId> sources,
+                                                      std::string_view message_id) const;
 
   // Calls `wake(true)` once Find() sees everything below `offset` (committed() when the request
   // came), or `wake(false)` at `deadline_ns` (monotonic) or at Close(). At once, on the caller's

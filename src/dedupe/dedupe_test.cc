@@ -75,6 +75,33 @@ TEST(Dedupe, ARepeatIsFoundManySegmentsAndRunsLater) {
   EXPECT_TRUE(rig.stage->IsDuplicate(0, at));
 }
 
+// What a trace without a source asks: 2,000 of them, of which one has the id, in an old index file,
+// a new one, or not yet in any.
+TEST(Dedupe, TheSourceOfAnIdIsFoundAmongThousands) {
+  DedupeRig rig(100);
+  rig.MustOpen();
+  rig.Put(0, 7, "old");
+  rig.Put(0, 7, "both");
+  for (int i = 0; i < 10; ++i) {
+    rig.PutOthers(0, 99);
+    rig.Sync();
+  }
+  rig.Put(0, 1'500, "both");
+  rig.Put(0, 3, "new");
+  rig.Put(0, 4, "new");
+  rig.Settle();
+  std::vector<log::SourceId> sources;
+  for (log::SourceId source = 2'000; source > 0; --source) sources.push_back(source);
+  const auto of = [&](const char* id) { return rig.stage->SourceOfNewest(sources, id).value(); };
+  EXPECT_EQ(of("old"), 7U);
+  EXPECT_EQ(of("both"), 1'500U);
+  EXPECT_EQ(of("new"), 4U);
+  EXPECT_EQ(of("never"), std::nullopt);
+  sources.resize(1'000);  // from 2,000 down to 1,001
+  EXPECT_EQ(of("old"), std::nullopt);
+  EXPECT_EQ(of("both"), 1'500U);
+}
+
 // ---- The window -----------------------------------------------------------------------------
 
 TEST(DedupeWindow, AnIdIsRememberedToTheSecond) {

@@ -253,6 +253,23 @@ Result<std::optional<IdEntry>> Run::LatestOriginal(const Hash128& id) const {
   return entry;
 }
 
+Result<std::optional<IdEntry>> Run::LatestOriginalOf(std::span<const Hash128> ids) const {
+  std::optional<IdEntry> latest;
+  if (info_.entries == 0) return latest;
+  TRY_ASSIGN(const auto file, files_.Get(path_));
+  std::optional<Block> block;  // the first one that may hold the id before
+  for (const Hash128& id : ids) {
+    if (!block || block->last() < id) {
+      TRY_ASSIGN(block, Seek(*file, id));
+      if (!block) break;  // every entry is below it, so below those that follow
+    }
+    const IdEntry entry = block->at(block->LowerBound(id));
+    if (entry.id != id || entry.duplicate()) continue;
+    if (!latest || latest->relative() < entry.relative()) latest = entry;
+  }
+  return latest;
+}
+
 Result<std::vector<IdEntry>> Run::AllOf(const Hash128& id, std::size_t max) const {
   std::vector<IdEntry> out;
   if (info_.entries == 0) return out;

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -84,6 +85,9 @@ class Run {
 
   // What a repeat of `id` would be a repeat of. One or two reads of a block.
   Result<std::optional<IdEntry>> LatestOriginal(const Hash128& id) const;
+  // The latest original of any of `ids`, which are in order. Reads no block twice, so that it costs
+  // at most the file however many they are.
+  Result<std::optional<IdEntry>> LatestOriginalOf(std::span<const Hash128> ids) const;
   // Entries with this id: originals first, then duplicates, latest first; at most `max` of each.
   Result<std::vector<IdEntry>> AllOf(const Hash128& id, std::size_t max) const;
   // Every entry, in order of id.

@@ -57,6 +57,27 @@ TEST_F(RunFile, EveryIdIsFoundAndNoOther) {
   }
 }
 
+TEST_F(RunFile, TheLatestOfManyIdsIsFoundAsOneByOne) {
+  std::vector<IdEntry> entries;
+  for (std::uint32_t i = 0; i < 5'000; ++i) entries.push_back(Entry(i / 3, i, i % 3 == 1));
+  const auto run = Write(entries);
+  for (const std::uint64_t step : {1U, 7U, 400U, 5'000U}) {
+    for (const std::uint64_t from : {0U, 13U, 1'600U, 9'999U}) {
+      std::vector<Hash128> ids;
+      std::optional<log::Offset> expected;
+      for (std::uint64_t n = from; n < from + 20'000 && ids.size() < 2'000; n += step) {
+        ids.push_back(Id(n));
+        const auto one = run->LatestOriginal(ids.back());
+        if (*one) expected = std::max(expected.value_or(0), run->OffsetOf(**one));
+      }
+      std::ranges::sort(ids);
+      const auto found = run->LatestOriginalOf(ids);
+      ASSERT_TRUE(found.has_value());
+      EXPECT_EQ(*found ? std::optional(run->OffsetOf(**found)) : std::nullopt, expected);
+    }
+  }
+}
+
 TEST_F(RunFile, TakesAtMost25BytesPerId) {
   std::vector<IdEntry> entries;
   for (std::uint32_t i = 0; i < kRunIdsMax; ++i) entries.push_back(Entry(i, i));

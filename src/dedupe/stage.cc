@@ -361,4 +361,35 @@ Result<std::vector<Stage::Found>> Stage::Find(const Hash128& id, std::size_t max
   return out;
 }
 
+Result<std::optional<Stage::Latest>> Stage::LatestOf(std::span<const Hash128> ids) const {
+  std::optional<Latest> latest;
+  RunList runs;
+  {
+    const std::lock_guard lock(index_mutex_);
+    for (const Hash128& id : ids) {
+      const IdEntry* const entry = current_.table().LatestOriginal(id);
+      if (entry == nullptr) continue;
+      const log::Offset offset = current_.first() + entry->relative();
+      if (latest && latest->found.offset > offset) continue;
+      latest = {id, {offset, current_.base_s() + entry->received_s, false}};
+    }
+    runs = runs_;
+  }
+  if (latest) return latest;
+  if (incomplete_.load()) {
+    return Fail(ErrorCode::kUnavailable, "a part of the message-id index is being made again");
+  }
+  for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
+    const auto entry = (*run)->LatestOriginalOf(ids);
+    if (!entry) {
+      const std::lock_guard lock(index_mutex_);
+      if (entry.error().code() == ErrorCode::kCorrupt) suspect_ = *run;
+      return Fail(ErrorCode::kUnavailable, entry.error().message());
+    }
+    if (!*entry) continue;
+    return Latest{(*entry)->id, {(*run)->OffsetOf(**entry), (*run)->ReceivedAt(**entry), false}};
+  }
+  return std::nullopt;
+}
+
 }  // namespace tributary::dedupe

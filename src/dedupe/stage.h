@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -68,6 +69,14 @@ class Stage {
   // At most `max` originals and as many duplicates, the latest. kUnavailable while an index file
   // has to be made again; the next Step does that.
   Result<std::vector<Found>> Find(const Hash128& id, std::size_t max) const;
+
+  // The latest original of any of `ids`, which are in order. Looks from the newest run to the
+  // oldest and ends where it finds one.
+  struct Latest {
+    Hash128 id;
+    Found found;
+  };
+  Result<std::optional<Latest>> LatestOf(std::span<const Hash128> ids) const;
 
   // "" while all is well; else why the stage has stopped for good.
   std::string failure() const;
