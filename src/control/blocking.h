@@ -25,6 +25,14 @@ class Blocking {
   template <class Work, class OnLoop>
   [[nodiscard]] bool Run(Work work, OnLoop on_loop) {
     if (waiting_ >= kBlockingWaitingMax) return false;
+    RunAnyway(std::move(work), std::move(on_loop));
+    return true;
+  }
+
+  // For the end of something whose beginning Run() let in, so that it is bounded by its caller:
+  // what was begun must end, however much waits.
+  template <class Work, class OnLoop>
+  void RunAnyway(Work work, OnLoop on_loop) {
     ++waiting_;
     worker_.Post([this, work = std::move(work), on_loop = std::move(on_loop)]() mutable {
       loop_.Post([this, result = work(), on_loop = std::move(on_loop)]() mutable {
@@ -32,7 +40,6 @@ class Blocking {
         on_loop(std::move(result));
       });
     });
-    return true;
   }
   os::Executor& loop() { return loop_; }
 

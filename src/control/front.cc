@@ -153,6 +153,8 @@ void Front::Run(const Route& route, const Request& request, const PathParams& pa
 }
 
 void Front::Begin(CallPtr call) {
+  if (under_way_ >= kChangesUnderWayMax) return Refuse(*call);
+  ++under_way_;
   const auto work = [journal = world_.journal, call]() -> Result<Idempotency::State> {
     store::Batch batch;
     Idempotency::State state = Idempotency::State::kNew;
@@ -162,22 +164,31 @@ void Front::Begin(CallPtr call) {
     if (state == Idempotency::State::kNew) call->place = journal.audit->Begin(call->record, batch);
     if (batch.empty()) return state;
     const Status written = journal.store->Write(batch, store::Sync::kNo);
-    if (!written) return Fail(ErrorCode::kUnavailable, written.error().message());
-    return state;
+    if (written) return state;
+    store::Batch unused;
+    if (state == Idempotency::State::kNew) journal.idempotency->Drop(call->row, unused);
+    return Fail(ErrorCode::kUnavailable, written.error().message());
   };
   const bool taken = blocking_.Run(work, [this, call](Result<Idempotency::State> state) {
+    if (state && *state == Idempotency::State::kNew) return Handle(call);
+    --under_way_;
     if (!state) return call->responder.Send(http::ErrorResponse(state.error()));
     Begun(call, *state);
   });
-  if (!taken) {
-    call->responder.Send(http::ErrorResponse(503, "unavailable", "too many calls wait; try again"));
-  }
+  if (taken) return;
+  --under_way_;
+  Refuse(*call);
+}
+
+// Before anything was done.
+void Front::Refuse(Call& call) {
+  call.responder.Send(http::ErrorResponse(503, "unavailable", "too many calls wait; try again"));
 }
 
 void Front::Begun(const CallPtr& call, Idempotency::State state) {
   switch (state) {
     case Idempotency::State::kNew:
-      return Handle(call);
+      break;  // Begin() has handled it
     case Idempotency::State::kRunning:
       return WaitFor(call);
     case Idempotency::State::kAnswered:
@@ -185,8 +196,8 @@ void Front::Begun(const CallPtr& call, Idempotency::State state) {
     case Idempotency::State::kUnknown:
       return call->responder.Send(http::ErrorResponse(
           409, "conflict",
-          "the server ended while the first request of this key was under way, so nobody knows "
-          "whether it was done: look, then use another key",
+          "the server ended or failed while the first request of this key was under way, so nobody "
+          "knows whether it was done: look, then use another key",
           kHeader));
     case Idempotency::State::kOther:
       return call->responder.Send(
@@ -228,9 +239,7 @@ void Front::Replay(const CallPtr& call) {
     response.headers.emplace_back("Idempotent-Replayed", "true");
     call->responder.Send(std::move(response));
   });
-  if (!taken) {
-    call->responder.Send(http::ErrorResponse(503, "unavailable", "too many calls wait; try again"));
-  }
+  if (!taken) Refuse(*call);
 }
 
 void Front::Handle(CallPtr call) {
@@ -269,10 +278,11 @@ void Front::Finish(const CallPtr& call, Response response) {
     const bool must_last = !refused || !call->row.empty();
     const Status written =
         journal.store->Write(batch, must_last ? store::Sync::kYes : store::Sync::kNo);
-    if (written && !call->row.empty() && !failed) journal.idempotency->Answered(call->row);
+    if (!call->row.empty() && !failed) journal.idempotency->Ended(call->row, written.has_value());
     return written;
   };
-  const bool taken = blocking_.Run(work, [call, kept](const Status& written) {
+  blocking_.RunAnyway(work, [this, call, kept](const Status& written) {
+    --under_way_;
     // What was done is done, and was recorded as begun; a failed store fails the next change.
     if (!written && kept->status < 400) {
       return call->responder.Send(http::ErrorResponse(
@@ -280,9 +290,6 @@ void Front::Finish(const CallPtr& call, Response response) {
     }
     call->responder.Send(std::move(*kept));
   });
-  if (!taken) {
-    call->responder.Send(http::ErrorResponse(503, "unavailable", "too many calls wait; try again"));
-  }
 }
 
 }  // namespace tributary::control

@@ -26,6 +26,9 @@ class SourceRegistry;
 // How long a repeat waits for the first of its key, and how many of one loop may.
 inline constexpr MonoNanos kIdempotencyWaitMax = 10 * kNanosPerSecond;
 inline constexpr std::size_t kIdempotencyWaitersMax = 64;
+// Changes of one loop that are begun and not ended. Each needs the worker once more to end, which
+// is granted however much waits there: a change whose end is refused would be under way for ever.
+inline constexpr std::size_t kChangesUnderWayMax = 256;
 
 struct Journal {
   store::Store* store = nullptr;
@@ -54,6 +57,7 @@ class Front {
   void Run(const http::Route& route, const http::Request& request, const http::PathParams& params,
            http::Responder responder);
   void Begin(CallPtr call);
+  static void Refuse(Call& call);
   void Begun(const CallPtr& call, Idempotency::State state);
   void WaitFor(CallPtr call);
   void Replay(const CallPtr& call);
@@ -66,6 +70,7 @@ class Front {
   // Gone with the front: an answer that comes after it (the program is ending) is only dropped.
   const std::shared_ptr<int> alive_ = std::make_shared<int>();
   std::size_t waiting_ = 0;
+  std::size_t under_way_ = 0;
 };
 
 }  // namespace tributary::control

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "control/control_kit_test.h"
+#include "store/keys.h"
 
 namespace tributary::control {
 namespace {
@@ -216,7 +217,7 @@ TEST(Idempotency, RowsAndAgeHaveLimits) {
   };
   const auto end = [&](const std::string& key) {
     small.End(Idempotency::RowOf("w", key), "f", {200, "", ""}, batch);
-    small.Answered(Idempotency::RowOf("w", key));
+    small.Ended(Idempotency::RowOf("w", key), true);
   };
   for (const char* key : {"1", "2", "3"}) {
     EXPECT_EQ(begin(key), Idempotency::State::kNew);
@@ -226,6 +227,99 @@ TEST(Idempotency, RowsAndAgeHaveLimits) {
   EXPECT_EQ(begin("2"), Idempotency::State::kRunning) << "what is being done stays";
   kit.clock.now_us += kIdempotencyAge;
   EXPECT_EQ(begin("3"), Idempotency::State::kNew);
+}
+
+// What a row takes of the limit, from what it put into the store.
+TEST(Idempotency, BytesHaveALimit) {
+  ControlKit kit;
+  const auto row = [](int i) { return Idempotency::RowOf("w", std::to_string(i)); };
+  const RememberedAnswer answer{200, "application/json", std::string(1000, 'x')};
+  const auto full_after = [&](std::size_t bytes_max) {
+    Idempotency limited(
+        {.store = &kit.store, .clock = &kit.clock, .sealer = &kit.sealer, .bytes_max = bytes_max});
+    store::Batch batch;
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(limited.Begin(row(i), "f", batch), Idempotency::State::kNew);
+      limited.End(row(i), "f", answer, batch);
+      limited.Ended(row(i), true);
+    }
+    EXPECT_TRUE(kit.store.Write(batch, store::Sync::kYes));
+    return limited.Begin(row(0), "f", batch) == Idempotency::State::kNew;
+  };
+  EXPECT_FALSE(full_after(kIdempotencyBytesMax));
+  const auto value = *kit.store.Get(store::Family::kOwned, store::keys::Idempotency(row(1)));
+  const std::size_t three = 3 * (value->size() + kIdempotencyRowBytes);
+  EXPECT_FALSE(full_after(three + 1)) << "one byte is left";
+  EXPECT_TRUE(full_after(three)) << "the oldest made room";
+}
+
+TEST(Idempotency, TenThousandRowsAreKept) {
+  ControlKit kit;
+  Idempotency keys({.store = &kit.store, .clock = &kit.clock, .sealer = &kit.sealer});
+  const auto begin = [&](std::size_t i) {
+    store::Batch batch;
+    const std::string row = Idempotency::RowOf("w", std::to_string(i));
+    const auto state = keys.Begin(row, "f", batch);
+    if (state == Idempotency::State::kNew) keys.Ended(row, true);
+    return state;
+  };
+  for (std::size_t i = 1; i < kIdempotencyRowsMax; ++i) {
+    kit.clock.now_us += 1;
+    ASSERT_EQ(begin(i), Idempotency::State::kNew);
+  }
+  EXPECT_EQ(begin(1), Idempotency::State::kAnswered) << "there is room for one more";
+  EXPECT_EQ(begin(0), Idempotency::State::kNew);
+  EXPECT_EQ(begin(1), Idempotency::State::kNew) << "the oldest made room";
+  EXPECT_EQ(begin(0), Idempotency::State::kAnswered);
+}
+
+TEST(Idempotency, AChangeEndsAlthoughTheWorkersQueueIsFull) {
+  ControlKit kit;
+  const Call call{.method = Method::kPost,
+                  .target = "/api/v1/sources",
+                  .body = R"({"name":"a"})",
+                  .headers = {{"Idempotency-Key", "k"}}};
+  const auto asked = kit.Start(call);
+  while (!kit.sources.current().FindByName("a") && kit.loop.RunOne()) {
+  }
+  ASSERT_FALSE(asked->response);
+  std::vector<std::shared_ptr<Catch>> others;
+  for (std::size_t i = 0; i <= kBlockingWaitingMax; ++i) {
+    others.push_back(kit.Start({.target = "/api/v1/audit-log"}));
+  }
+  EXPECT_EQ(others.back()->response->status, 503) << "it is full";
+  while (kit.loop.RunOne()) {
+  }
+  ASSERT_TRUE(asked->response);
+  EXPECT_EQ(asked->response->status, 201);
+  EXPECT_TRUE(Replayed(kit.Ask(call)));
+}
+
+TEST(Idempotency, OneChangeTooManyIsRefusedBeforeAnythingIsDone) {
+  ControlKit kit;
+  std::vector<std::shared_ptr<Catch>> asked;
+  for (std::size_t i = 0; i <= kChangesUnderWayMax; ++i) {
+    asked.push_back(kit.Start({.method = Method::kPost,
+                               .target = "/api/v1/destinations",
+                               .body = "{}",
+                               .headers = {{"Idempotency-Key", std::to_string(i)}}}));
+  }
+  EXPECT_EQ(asked.back()->response->status, 503);
+  while (kit.loop.RunOne()) {
+  }
+  asked.pop_back();
+  for (const auto& one : asked) EXPECT_EQ(one->response->status, 201);
+  EXPECT_EQ(kit.engine.calls.size(), kChangesUnderWayMax);
+  EXPECT_EQ(PostWithKey(kit, "/api/v1/destinations", "{}", "again").status, 201);
+}
+
+TEST(Idempotency, AnAnswerThatCouldNotBeKeptIsNotUnderWayForEver) {
+  ControlKit kit;
+  store::Batch batch;
+  const std::string row = Idempotency::RowOf("w", "k");
+  EXPECT_EQ(kit.idempotency.Begin(row, "f", batch), Idempotency::State::kNew);
+  kit.idempotency.Ended(row, false);
+  EXPECT_EQ(kit.idempotency.Begin(row, "f", batch), Idempotency::State::kUnknown);
 }
 
 TEST(Idempotency, BadKeysAreRefusedByName) {

@@ -15,7 +15,6 @@ using store::Visit;
 namespace keys = store::keys;
 
 constexpr char kVersion = 1;
-constexpr std::size_t kRowBytes = 128;  // about what a row costs besides its answer
 
 std::string Context(std::string_view row) {
   return "idempotency/" + std::string(row);
@@ -45,7 +44,7 @@ Status Idempotency::Load() {
                                     Row row{.at_us = stored.value("at_us", UnixMicros{0}),
                                             .fingerprint = stored.value("fingerprint", ""),
                                             .state = answered ? State::kAnswered : State::kUnknown,
-                                            .bytes = value.size() + kRowBytes};
+                                            .bytes = value.size() + kIdempotencyRowBytes};
                                     by_age_.emplace(row.at_us, *name);
                                     bytes_ += row.bytes;
                                     rows_.emplace(*name, std::move(row));
@@ -63,9 +62,9 @@ Idempotency::State Idempotency::Begin(const std::string& row, const std::string&
   }
   const json stored = {{"at_us", now_us}, {"fingerprint", fingerprint}};
   batch.Put(Family::kOwned, keys::Idempotency(row), kVersion + stored.dump());
-  rows_[row] = {.at_us = now_us, .fingerprint = fingerprint, .bytes = kRowBytes};
+  rows_[row] = {.at_us = now_us, .fingerprint = fingerprint, .bytes = kIdempotencyRowBytes};
   by_age_.emplace(now_us, row);
-  bytes_ += kRowBytes;
+  bytes_ += kIdempotencyRowBytes;
   return State::kNew;
 }
 
@@ -127,10 +126,10 @@ void Idempotency::End(const std::string& row, const std::string& fingerprint,
   batch.Put(Family::kOwned, keys::Idempotency(row), std::move(value));
 }
 
-void Idempotency::Answered(const std::string& row) {
+void Idempotency::Ended(const std::string& row, bool written) {
   const std::lock_guard lock(mutex_);
   const auto known = rows_.find(row);
-  if (known != rows_.end()) known->second.state = State::kAnswered;
+  if (known != rows_.end()) known->second.state = written ? State::kAnswered : State::kUnknown;
 }
 
 void Idempotency::Drop(const std::string& row, store::Batch& batch) {

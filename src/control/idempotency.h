@@ -28,6 +28,7 @@ inline constexpr UnixMicros kIdempotencyAge = 12LL * 3600 * kMicrosPerSecond;
 inline constexpr std::size_t kIdempotencyRowsMax = 10'000;
 inline constexpr std::size_t kIdempotencyBytesMax = 32 * 1024 * 1024;
 inline constexpr std::size_t kIdempotencyKeyBytesMax = 255;
+inline constexpr std::size_t kIdempotencyRowBytes = 128;  // of the limit, besides what is stored
 
 struct RememberedAnswer {
   int status = 0;
@@ -51,17 +52,18 @@ class Idempotency {
     kNew,       // it may be done now; End or Drop follows
     kRunning,   // it is being done: ask again later
     kAnswered,  // Replay has the answer
-    kUnknown,   // it was being done when the process ended
+    kUnknown,   // it was being done when the process ended, or its answer could not be kept
     kOther,     // the key belongs to another request
   };
   // `fingerprint`: of everything that makes two requests the same. kNew adds a row to the batch.
   State Begin(const std::string& row, const std::string& fingerprint, store::Batch& batch);
   // kDenied or kCorrupt: the answer is there and cannot be read (the key file was changed).
   Result<RememberedAnswer> Replay(const std::string& row) const;
-  // Adds the answer to the batch; once that is written, Answered() lets repeats have it.
+  // Adds the answer to the batch; Ended() then says whether that could be written: repeats have it,
+  // or are told that nobody knows.
   void End(const std::string& row, const std::string& fingerprint, const RememberedAnswer& answer,
            store::Batch& batch);
-  void Answered(const std::string& row);
+  void Ended(const std::string& row, bool written);
   void Drop(const std::string& row, store::Batch& batch);
 
   // The name of the row: what `who` calls `key`.

@@ -218,6 +218,26 @@ TEST(WriteKeys, ASourceHasAtMostAHundredAndForgetsEndedOnesFirst) {
   EXPECT_EQ(kit.Post(keys, "").status, 201);
 }
 
+TEST(SourceRegistry, ThereAreAtMostTenThousandSources) {
+  ControlKit kit;
+  std::vector<config::SourceSettings> declared(kSourcesMax - 1);
+  for (std::size_t i = 0; i < declared.size(); ++i) declared[i].name = "s" + std::to_string(i);
+  test::MemoryStore store;
+  const auto registry = *SourceRegistry::Open(
+      {.store = &store, .clock = &kit.clock, .random = &os::SystemRandom()}, declared);
+  const auto create = [&](const std::string& body) {
+    ErrorCode code = ErrorCode::kInternal;
+    bool made = false;
+    registry->Create(body, [&](const auto& result) {
+      made = result.has_value();
+      if (!result) code = result.error().code();
+    });
+    return made ? std::nullopt : std::optional(code);
+  };
+  EXPECT_EQ(create(R"({"name":"last"})"), std::nullopt);
+  EXPECT_EQ(create(R"({"name":"more"})"), ErrorCode::kExhausted);
+}
+
 TEST(SourceRegistry, ANameInBothPlacesRefusesTheStart) {
   ControlKit kit;
   kit.Post("/api/v1/sources", R"({"name":"ios"})");
