@@ -20,10 +20,16 @@ class Verify final : public Command {
   int Run(Context& context) {
     const auto dir = store::InspectDataDir(context.fs, dir_);  // the lock is held until the end
     if (!dir) return Complain(context, dir.error().message());
-    const auto report = log::VerifyLog(context.fs, dir->path + "/log");
-    if (!report) return Complain(context, report.error().message());
-    context.out << (json_ ? VerifyJson(*report) : VerifyText(*report));
-    return report->damage.empty() ? kExitFine : kExitFailed;
+    auto log = log::VerifyLog(context.fs, dir->path + "/log");
+    if (!log) return Complain(context, log.error().message());
+    auto attempts = deliver::VerifyDeliveryLog(context.fs, dir->path + "/delivery_log");
+    if (!attempts) return Complain(context, attempts.error().message());
+    // RocksDB has its file CURRENT as long as it is there; it is made before the log is.
+    const bool store_missing =
+        log->segments > 0 && !context.fs.Exists(dir->path + "/store/CURRENT");
+    const DirectoryReport report{*std::move(log), *std::move(attempts), store_missing};
+    context.out << (json_ ? VerifyJson(report) : VerifyText(report));
+    return report.ok() ? kExitFine : kExitFailed;
   }
 
   std::string dir_;

@@ -26,7 +26,28 @@ std::string DamageText(const log::Damage& d) {
          std::to_string(d.position) + ", " + LostText(d) + ": " + d.what;
 }
 
+std::string AttemptsText(const deliver::DeliveryLogReport& report) {
+  std::string out;
+  for (const deliver::DeliveryLogDamage& d : report.damage) {
+    out += EscapeLine("damage: delivery log, " + d.file + " at byte " + std::to_string(d.position) +
+                      ": " + d.what) +
+           "\n";
+  }
+  out += "delivery log: " + Count(report.files, "file") + ", " + Count(report.attempts, "attempt") +
+         ", " + Count(report.bytes, "byte") + ": ";
+  if (report.damage.empty()) return out + "no damage\n";
+  return out + "damaged in " + Count(report.damage.size(), "place") + "\n";
+}
+
 }  // namespace
+
+std::string VerifyText(const DirectoryReport& report) {
+  std::string out = VerifyText(report.log) + AttemptsText(report.attempts);
+  if (report.store_missing) {
+    out += "damage: the store is missing: destinations, sources, outcomes and dead letters\n";
+  }
+  return out;
+}
 
 std::string VerifyText(const log::VerifyReport& report) {
   std::string out;
@@ -43,7 +64,9 @@ std::string VerifyText(const log::VerifyReport& report) {
          Count(lost, "record") + " lost\n";
 }
 
-std::string VerifyJson(const log::VerifyReport& report) {
+std::string VerifyJson(const DirectoryReport& directory) {
+  const log::VerifyReport& report = directory.log;
+  const deliver::DeliveryLogReport& attempts = directory.attempts;
   nlohmann::ordered_json damage = nlohmann::ordered_json::array();
   for (const log::Damage& d : report.damage) {
     damage.push_back({{"partition", d.partition},
@@ -53,11 +76,21 @@ std::string VerifyJson(const log::VerifyReport& report) {
                       {"end", d.end},
                       {"what", d.what}});
   }
-  const nlohmann::ordered_json whole = {{"ok", report.damage.empty()},
+  nlohmann::ordered_json torn = nlohmann::ordered_json::array();
+  for (const deliver::DeliveryLogDamage& d : attempts.damage) {
+    torn.push_back({{"file", d.file}, {"position", d.position}, {"what", d.what}});
+  }
+  const nlohmann::ordered_json whole = {{"ok", directory.ok()},
                                         {"segments", report.segments},
                                         {"records", report.records},
                                         {"bytes", report.bytes},
-                                        {"damage", damage}};
+                                        {"damage", damage},
+                                        {"store", directory.store_missing ? "missing" : "present"},
+                                        {"delivery_log",
+                                         {{"files", attempts.files},
+                                          {"attempts", attempts.attempts},
+                                          {"bytes", attempts.bytes},
+                                          {"damage", torn}}}};
   return whole.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

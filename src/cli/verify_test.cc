@@ -47,12 +47,30 @@ TEST(VerifyReport, CleanIsOneLine) {
 }
 
 TEST(VerifyReport, JsonSaysTheSame) {
-  const std::string text = VerifyJson(Damaged());
+  const std::string text = VerifyJson({.log = Damaged()});
   EXPECT_THAT(text, HasSubstr("\"ok\": false"));
   EXPECT_THAT(text, HasSubstr("\"position\": 512"));
   EXPECT_THAT(text, HasSubstr("\"first\": 5"));
   EXPECT_THAT(text, HasSubstr("\"end\": 8"));
   EXPECT_THAT(VerifyJson({}), HasSubstr("\"ok\": true"));
+}
+
+TEST(VerifyReport, TheDeliveryLogAndTheStoreCountToo) {
+  DirectoryReport report{.log = {.segments = 1, .records = 2, .bytes = 512, .damage = {}}};
+  report.attempts = {.files = 1, .attempts = 2, .bytes = 80, .damage = {}};
+  EXPECT_EQ(VerifyText(report),
+            "1 segment, 2 records, 512 bytes: no damage\n"
+            "delivery log: 1 file, 2 attempts, 80 bytes: no damage\n");
+  EXPECT_TRUE(report.ok());
+  report.attempts.damage.push_back({"1.dlog", 16, "a block is damaged"});
+  EXPECT_FALSE(report.ok());
+  EXPECT_THAT(VerifyText(report), HasSubstr("damage: delivery log, 1.dlog at byte 16: a block"));
+  EXPECT_THAT(VerifyJson(report), HasSubstr("\"ok\": false"));
+  report.attempts.damage.clear();
+  report.store_missing = true;
+  EXPECT_FALSE(report.ok());
+  EXPECT_THAT(VerifyText(report), HasSubstr("the store is missing"));
+  EXPECT_THAT(VerifyJson(report), HasSubstr("\"store\": \"missing\""));
 }
 
 TEST(Verify, FreshDirectoryIsClean) {

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/crc32c.h"
 #include "deliver/delivery_log_block.h"
+#include "deliver/delivery_log_verify.h"
 #include "support/manual_executor.h"
 #include "support/temp_dir.h"
 
@@ -211,6 +212,75 @@ TEST(DeliveryLog, ADamagedBlockIsPassedOver) {
   file.close();
   EXPECT_TRUE(w.Find(1, 3).empty());
   EXPECT_EQ(w.Find(1, 13).size(), 1U);
+}
+
+DeliveryLogReport Verified(const LogWorld& w) {
+  auto report = VerifyDeliveryLog(os::PosixFileSystem(), w.options.dir);
+  EXPECT_TRUE(report.has_value());
+  return report.value_or(DeliveryLogReport{});
+}
+
+void Flip(const std::string& path, std::uint64_t position) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(position));
+  const char byte = static_cast<char>(file.get() ^ 1);
+  file.seekp(static_cast<std::streamoff>(position));
+  file.put(byte);
+}
+
+TEST(VerifyDeliveryLog, WhatIsWholeIsCountedAndWhatIsNotThereIsNothing) {
+  LogWorld w;
+  EXPECT_EQ(Verified(w).files, 0u);
+  w.options.merge_rows = 50;
+  w.Open();
+  for (log::Offset i = 0; i < 120; ++i) {
+    w.Failure(1, i, 1);
+    if (i % 60 == 59) w.Flush();
+  }
+  ASSERT_TRUE(w.log->Close());
+  const DeliveryLogReport report = Verified(w);
+  EXPECT_EQ(report.attempts, 120u);
+  EXPECT_GE(report.files, 2u);
+  EXPECT_TRUE(report.damage.empty());
+}
+
+TEST(VerifyDeliveryLog, EveryDamagedByteIsNamedWithItsFile) {
+  LogWorld w;
+  w.options.merge_rows = 20;
+  w.Open();
+  for (log::Offset i = 0; i < 60; ++i) {
+    w.Failure(1, i, 1);
+    if (i % 20 == 19) w.Flush();
+  }
+  ASSERT_TRUE(w.log->Close());
+  w.log.reset();
+  const auto archives = w.Files(".dlog");
+  ASSERT_FALSE(archives.empty());
+  const auto size = std::filesystem::file_size(archives.front());
+  // With a newer one beside it no end of it may be torn.
+  std::filesystem::copy(archives.front(), w.options.dir + "/99999999999999999999.dlog");
+  for (std::uint64_t at = 0; at < size; ++at) {
+    Flip(archives.front(), at);
+    const DeliveryLogReport report = Verified(w);
+    ASSERT_EQ(report.damage.size(), 1u) << at;
+    EXPECT_TRUE(archives.front().ends_with(report.damage.front().file));
+    Flip(archives.front(), at);
+  }
+  EXPECT_TRUE(Verified(w).damage.empty());
+}
+
+TEST(VerifyDeliveryLog, ATornEndThatTheServerWouldCutIsNoDamage) {
+  LogWorld w;
+  w.Open();
+  for (log::Offset i = 0; i < 3; ++i) {
+    w.Success(1, i);
+    w.Flush();
+  }
+  const std::string live = w.Files(".live").front();
+  for (auto size = std::filesystem::file_size(live); size-- > 0;) {
+    std::filesystem::resize_file(live, size);
+    ASSERT_TRUE(Verified(w).damage.empty()) << size;
+  }
 }
 
 TEST(DeliveryLog, AnotherVersionIsRefused) {

@@ -126,6 +126,8 @@ def test_a_backup_under_load_holds_what_was_acknowledged_before_it(tmp_path):
         restore(backup, restored)
         report = verify(restored)
         assert report["ok"] is True and report["records"] >= len(obligation)
+        assert report["store"] == "present" and report["delivery_log"]["attempts"] > 0
+        assert report["delivery_log"]["damage"] == []
         again = Tributary(data_dir=restored, config=CONFIG).start()
         try:
             # Lanes go on: what was delivered after the backup is sent again, nothing is missing.
@@ -139,12 +141,44 @@ def test_a_backup_under_load_holds_what_was_acknowledged_before_it(tmp_path):
             wait_until(lambda: "marker" in received(later), 20, "new events")
             assert [i for i in later.message_ids() if i == known] == [known]
             assert again.stats("waiting")["dropped"] == 0
+            # What became of everything before the backup is still listed, attempts included.
+            listed = set()
+            cursor = ""
+            while cursor is not None:
+                page = again.get("/api/v1/deliveries?destination=live&state=delivered&limit=1000"
+                                 + cursor).json()
+                listed |= {d["message_id"] for d in page["data"]}
+                cursor = f"&cursor={page['next_cursor']}" if page["next_cursor"] else None
+            assert obligation <= listed
             trace = again.get(f"/api/v1/events/{known}").json()
             assert {d["destination"] for d in trace["deliveries"]} == {"live", "waiting"}
         finally:
             assert again.stop() == 0
         assert verify(restored)["ok"] is True
     assert delivered_before  # the live lane worked while the backups ran
+
+
+def test_verify_names_what_is_damaged_beside_the_log(tmp_path):
+    data = tmp_path / "data"
+    with Tributary(data_dir=data, config=CONFIG) as server:
+        with Receiver() as hook:
+            server.destination("d", url=hook.url)
+            for i in range(30):
+                server.track({"type": "track", "event": "x", "userId": "u", "messageId": f"m{i}"})
+            wait_until(lambda: server.stats("d")["delivered"] == 30, 20, "delivered")
+        assert server.stop() == 0
+    assert verify(data)["delivery_log"]["attempts"] == 30
+    archive = next(f for f in (data / "delivery_log").iterdir() if f.stat().st_size > 16)
+    good = archive.read_bytes()
+    archive.write_bytes(good[:3] + bytes([good[3] ^ 1]) + good[4:])
+    ran = command("verify", data)
+    assert ran.returncode == 1 and archive.name in ran.stdout, ran
+    archive.write_bytes(good)
+    (data / "store").rename(tmp_path / "store")
+    ran = command("verify", data)
+    assert ran.returncode == 1 and "the store is missing" in ran.stdout, ran
+    (tmp_path / "store").rename(data / "store")
+    assert verify(data)["ok"] is True
 
 
 def test_a_second_backup_keeps_what_did_not_change(tmp_path):
