@@ -344,15 +344,27 @@ void EngineImpl::Changed(const EntryPtr& entry, Spec spec, const Status& status,
                finish = std::move(finish)](const Status& go) mutable {
     if (!status || !go) {
       done(std::unexpected(status ? go.error() : status.error()));
-    } else {
-      {
-        const std::lock_guard lock(mutex_);
-        entry->spec = std::move(spec);
-        entry->lost.clear();
-        ++entry->revision;
-      }
-      done(Replaced{.json = JsonOf(*entry), .created = false});
+      return finish();
     }
+    const bool entered_again = !entry->lost.empty();
+    {
+      const std::lock_guard lock(mutex_);
+      entry->spec = std::move(spec);
+      entry->lost.clear();
+      ++entry->revision;
+    }
+    // What only its secrets had stopped is what it was, which is what is stored; somebody may have
+    // paused it meanwhile.
+    if (entered_again && entry->lane->status().status == LaneStatus::kDisabled) {
+      const auto stored = world_.store->Get(Family::kOwned, keys::Lane(entry->id));
+      const auto was = stored && *stored ? DecodeLane(**stored) : Result<StoredLane>(StoredLane{});
+      auto answer = [done = std::move(done)](Result<std::string> shown) mutable {
+        if (!shown) return done(std::unexpected(shown.error()));
+        done(Replaced{.json = *std::move(shown), .created = false});
+      };
+      return PutStatus(entry, was.value_or(StoredLane{}), std::move(answer), std::move(finish));
+    }
+    done(Replaced{.json = JsonOf(*entry), .created = false});
     finish();
   });
 }

@@ -140,12 +140,32 @@ def test_without_its_key_a_destination_waits_and_says_what_to_enter(data, how):
         restart(server)
         entered = server.request("PATCH", path, {
             "signing_secret": SECRET, "headers": {"Authorization": "Bearer new", "X-Plain": None}})
-        assert entered.status == 200, entered
-        assert server.post(path + "/resume").status == 200
+        assert entered.status == 200 and entered.json()["status"] == "active", entered
         assert server.track(event(2)).status == 200
         wait_until(lambda: server.stats("hook")["delivered"] == 2)
         headers = last()
         assert headers["authorization"] == "Bearer new" and "x-plain" not in headers
+        server.kill()
+
+
+def test_entering_secrets_again_does_not_resume_what_somebody_paused(data):
+    path = "/api/v1/destinations/hook"
+    again = {"signing_secret": SECRET, "headers": {"Authorization": HEADER, "X-Plain": None}}
+    with Receiver() as receiver:
+        server = Tributary(data_dir=data).start()
+        hook(server, receiver.url)
+        for paused_first in (True, False):
+            if paused_first:
+                assert server.post(path + "/pause").status == 200
+            assert server.stop() == 0
+            (data / "secret.key").unlink()
+            restart(server)
+            assert server.get(path).json()["status"] == "disabled"
+            if not paused_first:
+                assert server.post(path + "/pause").status == 200
+            entered = server.request("PATCH", path, again)
+            assert entered.status == 200 and entered.json()["status"] == "paused", entered
+            assert server.post(path + "/resume").json()["status"] == "active"
         server.kill()
 
 
