@@ -3,6 +3,7 @@
 #include <future>
 
 #include "app/rest_trim.h"
+#include "app/signal_reload.h"
 #include "app/translate.h"
 #include "base/logging.h"
 #include "cli/command.h"
@@ -257,7 +258,9 @@ std::string Program::admin_address() const {
 }
 
 void Program::Reload() {
-  reloader_->Reload([](const control::Configuration::Answer&) {});
+  ReloadBySignal(*reloader_,
+                 {.store = store_.get(), .audit = audit_.get(), .idempotency = idempotency_.get()},
+                 read_loop_);
 }
 
 void Program::DrainDoors(MonoNanos deadline) {

@@ -27,7 +27,8 @@ void AddAuditLogHandler(const ControlWorld& world, Blocking& blocking, http::Rou
   };
   router.Add({.method = http::Method::kGet,
               .pattern = "/api/v1/audit-log",
-              .scope = http::Scope::kRead,
+              // Names and addresses of people, and what they did: not for whoever may read events.
+              .scope = http::Scope::kAdmin,
               .body_bytes_max = 0,
               .summary = "Lists who changed what, newest first.",
               .handle = handle});

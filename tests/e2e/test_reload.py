@@ -106,10 +106,64 @@ def test_sighup_reloads(tmp_path):
         write(server, "destinations:\n- {name: d, type: \"null\"}\n")
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: server.get("/api/v1/destinations/d").status == 200, 10, "the reload")
+        write(server, "destinations:\n- {name: d, type: \"null\"}\n"
+                      "sources:\n- {name: s, write_key: CANARY-KEY}\n")
+        server.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: server.get("/api/v1/sources/s").status == 200, 10, "the second reload")
+
+        def records():
+            found = server.get("/api/v1/audit-log").json()["data"]
+            return found if len(found) == 2 and found[0]["status"] == 200 else None
+        second, first = wait_until(records, 10, "a record of each")
+        assert (second["who"], second["action"]) == ("signal", "SIGHUP")
+        assert first["after"]["applied"] == ["destinations.d"]
+        assert "sources.s" in second["after"]["applied"] and "CANARY" not in json.dumps(second)
         write(server, "nonsense: 1\n")
         server.process.send_signal(signal.SIGHUP)
         wait_until(lambda: any("reload_refused" in line for line in server.log), 10, "the log line")
         assert server.get("/readyz").status == 200
+        wait_until(records, 10, "no record of what was refused")
+
+
+def test_a_reload_is_recorded_with_what_changed_and_a_plan_is_not(tmp_path):
+    config = ALLOW_LOOPBACK + "tokens: [{name: boss, token: CANARY-1, scopes: [admin]}, " \
+        "{name: r, token: CANARY-R, scopes: [read]}]\n"
+    auth = {"Authorization": "Bearer CANARY-1", "Content-Type": "application/json"}
+    with Tributary(data_dir=tmp_path / "data", config=config) as server:
+        more = config + "destinations:\n- {name: d, type: webhook, url: 'https://example.com/', " \
+            "signing_secret: whsec_Q0FOQVJZQ0FOQVJZQ0FOQVJZQ0FOQVJZ}\n"
+        write(server, more)
+        assert server.post("/api/v1/plan", "{}", headers=auth).status == 200
+        assert server.post("/api/v1/reload", "{}", headers=auth).status == 200
+        log = server.get("/api/v1/audit-log", headers=auth)
+        [record] = log.json()["data"]
+        assert record["who"] == "boss" and record["action"] == "POST /api/v1/reload"
+        assert record["after"]["applied"] == ["destinations.d"], record
+        assert b"CANARY" not in log.body and b"Q0FOQVJZ" not in log.body
+        reader = {"Authorization": "Bearer CANARY-R"}
+        assert server.get("/api/v1/audit-log", headers=reader).status == 403
+
+
+@pytest.mark.parametrize("option, value, line, column", [
+    ("filter", '".a |"', 3, 5), ("mapping", '"{a: "', 3, 5),
+    ("pattern", '{properties: {total: [{numeric: ["<"]}]}}', 3, 37)])
+def test_programs_and_patterns_are_judged_by_line_and_column(tmp_path, option, value, line, column):
+    text = "destinations:\n  - name: a\n    " + f"{option}: {value}\n    type: \"null\"\n"
+    file = tmp_path / "file.yaml"
+    file.write_text(text)
+    place = f"{file}:{line}:{column}: "
+    checked = subprocess.run([BINARY, "check-config", file], capture_output=True, text=True)
+    assert checked.returncode == 2 and checked.stderr.startswith(place), checked
+    assert option in checked.stderr
+    with Tributary(data_dir=tmp_path / "data", config="") as server:
+        planned = command(server, "plan", "--config", file)
+        assert planned.returncode == 1 and place in planned.stderr, planned
+        answer = server.post("/api/v1/plan", {"file": "f", "text": text})
+        [problem] = answer.json()["problems"]
+        assert (answer.status, problem["line"], problem["column"]) == (400, line, column)
+        write(server, text)
+        assert reload(server).status == 400
+        assert server.get("/api/v1/destinations/a").status == 404
 
 
 def test_egress_and_tokens_apply_at_once(tmp_path):
