@@ -27,8 +27,17 @@ Result<std::optional<log::Offset>> OffsetParameter(std::string_view query, std::
 }
 
 Result<AuditQuery> ReadAudit(std::string_view text) {
-  TRY(CheckQuery(text, {"from", "to", "destination"}));
-  AuditQuery query{.destination = TextParameter(text, "destination")};
+  TRY(CheckQuery(text, {"from", "to", "destination", "cursor"}));
+  if (auto cursor = TextParameter(text, "cursor")) {
+    for (const char* other : {"from", "to", "destination"}) {
+      if (!TextParameter(text, other)) continue;
+      return Fail(ErrorCode::kInvalid, other,
+                  std::string(other) + " is what the audit began with: a cursor goes alone");
+    }
+    if (cursor->empty()) return Fail(ErrorCode::kInvalid, "cursor", "cursor must not be empty");
+    return AuditQuery{.destination = {}, .cursor = *std::move(cursor)};
+  }
+  AuditQuery query{.destination = TextParameter(text, "destination"), .cursor = {}};
   TRY_ASSIGN(const auto from, OffsetParameter(text, "from"));
   TRY_ASSIGN(const auto to, OffsetParameter(text, "to"));
   query.from = from.value_or(query.from);
@@ -48,29 +57,40 @@ json LineJson(const AuditLine& line) {
     }
     problems.push_back(std::move(one));
   }
-  return {{"destination", line.destination},
-          {"events", line.events},
-          {"delivered", line.delivered},
-          {"filtered", line.filtered},
-          {"dead_lettered", line.dead_lettered},
-          {"dropped", line.dropped},
-          {"pending", line.pending},
-          {"undecided", line.undecided},
-          {"counts_checked", line.counts_checked},
-          {"problems_total", line.problems_total},
-          {"problems", std::move(problems)}};
+  json object{
+      {"lane", line.lane},
+      {"destination", line.destination},
+      {"deleted_at", line.deleted_at_us ? json(FormatIso8601(*line.deleted_at_us)) : json()},
+      {"events", line.events},
+      {"delivered", line.delivered},
+      {"filtered", line.filtered},
+      {"dead_lettered", line.dead_lettered},
+      {"dropped", line.dropped},
+      {"pending", line.pending},
+      {"undecided", line.undecided},
+      {"counts_checked", line.counts_checked},
+      {"problems_total", line.problems_total},
+      {"problems", std::move(problems)}};
+  if (!line.replay.empty()) object["replay"] = line.replay;
+  return object;
 }
 
 std::string ReportText(const AuditReport& report) {
   json lines = json::array();
-  for (const AuditLine& line : report.destinations) lines.push_back(LineJson(line));
+  json replays = json::array();
+  for (const AuditLine& line : report.destinations) {
+    (line.replay.empty() ? lines : replays).push_back(LineJson(line));
+  }
   return json{{"from", report.from},
               {"to", report.to},
+              {"next_cursor", report.next_cursor ? json(*report.next_cursor) : json(nullptr)},
               {"next_from", report.next_from ? json(*report.next_from) : json(nullptr)},
               {"records", report.records},
               {"duplicates", report.duplicates},
+              {"conditions", report.conditions},
               {"balanced", report.problems() == 0},
-              {"destinations", std::move(lines)}}
+              {"destinations", std::move(lines)},
+              {"replays", std::move(replays)}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -63,15 +63,26 @@ TEST(DeliveryRoutes, AnEntryHasWhatTheDesignSays) {
 
 TEST(AuditRoute, SaysWhatDoesNotAddUp) {
   ControlKit kit;
-  deliver::AuditLine line{.destination = "hook", .events = 3, .delivered = 2};
+  deliver::AuditLine line;
+  line.destination = "hook";
+  line.events = 3;
+  line.delivered = 2;
   line.problems_total = 1;
   line.problems.push_back({.delivery_id = "dlv_1", .offset = 7, .what = "is in two states"});
-  kit.engine.fake_audit.report = {.to = 9, .records = 9, .destinations = {line}};
+  deliver::AuditLine replay;
+  replay.replay = "rpl_1";
+  kit.engine.fake_audit.report = {.to = 9, .records = 9, .destinations = {line, replay}};
   const json report = json::parse(kit.Get("/api/v1/audit?from=1&to=9").body);
   EXPECT_EQ(report["balanced"], false);
   EXPECT_EQ(report["destinations"][0]["problems"][0]["offset"], 7);
   EXPECT_EQ(kit.engine.fake_audit.asked.from, 1U);
   EXPECT_EQ(kit.engine.fake_audit.asked.to, 9U);
+  EXPECT_EQ(report["destinations"].size(), 1U);
+  EXPECT_EQ(report["replays"][0]["replay"], "rpl_1");
+  EXPECT_EQ(kit.Get("/api/v1/audit?cursor=1.0.5").status, 200);
+  EXPECT_EQ(kit.engine.fake_audit.asked.cursor, "1.0.5");
+  EXPECT_EQ(kit.Get("/api/v1/audit?cursor=1.0.5&from=1").status, 400);
+  EXPECT_EQ(kit.Get("/api/v1/audit?cursor=").status, 400);
 }
 
 }  // namespace

@@ -22,11 +22,14 @@ namespace tributary::deliver {
 inline constexpr std::size_t kDeadChunk = 500;
 
 // A lane as others may reach it.
+class DeletedLane;
 struct LaneRef {
   LaneId id = 0;
   std::string name;
-  std::shared_ptr<Lane> lane;
+  std::shared_ptr<Lane> lane;  // nullptr: `deleted` is there instead
   os::Executor* loop = nullptr;
+  std::string replay = {};  // its id; empty: the live lane
+  std::shared_ptr<const DeletedLane> deleted = {};
 };
 
 struct DeadLetterLimits {

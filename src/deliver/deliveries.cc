@@ -4,6 +4,7 @@
 #include <map>
 
 #include "deliver/dead_letter_service.h"
+#include "deliver/deleted_lane.h"
 #include "deliver/deliveries_search.h"
 #include "deliver/deliveries_service.h"
 #include "deliver/dropped_pairs.h"
@@ -56,7 +57,12 @@ void AskLanes(const DeliveriesWorld& world,
   asking->then = std::move(then);
   std::map<os::Executor*, std::vector<DeliveryCandidate*>> by_loop;
   for (DeliveryCandidate& candidate : *candidates) {
-    if (candidate.record) by_loop[candidate.lane.loop].push_back(&candidate);
+    if (!candidate.record) continue;
+    if (candidate.lane.deleted != nullptr) {
+      candidate.pair = candidate.lane.deleted->PairAt(*candidate.record);
+    } else {
+      by_loop[candidate.lane.loop].push_back(&candidate);
+    }
   }
   for (auto& [loop, mine] : by_loop) {
     ++asking->left;
@@ -107,13 +113,16 @@ Result<std::optional<DeliveryEntry>> ReadDelivery(const DeliveriesWorld& world,
     entry.source = record.fields.source;
     entry.message_id = record.fields.message_id;
     entry.received_at_us = record.fields.received_at_us;
-    entry.pair.webhook_id = WebhookId(candidate.lane.lane->destination(), record);
+    const bool live = candidate.lane.lane != nullptr;
+    entry.pair.webhook_id = WebhookId(live ? candidate.lane.lane->destination() : lane, record);
   }
+  if (candidate.lane.deleted != nullptr) entry.pair.deleted_at_us = candidate.lane.deleted->at_us();
   entry.pair.state = known.state;
   entry.pair.rule_revision = known.rule_revision;
   entry.pair.next_attempt_at_us = known.next_attempt_at_us;
   entry.pair.attempts_total = known.attempts_total;
   if (known.state == PairState::kFiltered && !known.asked) return entry;
+  if (known.dropped) entry.pair.rule = DropRuleName(*known.dropped);
   if (known.state == PairState::kDelivered || known.asked || !candidate.record) {
     // What retention took was not asked about: it is dropped, whatever its condition says.
     TRY_ASSIGN(const auto rule, DroppedBy(*world.store, lane, at));

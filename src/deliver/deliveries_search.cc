@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 
+#include "deliver/deleted_lane.h"
 #include "deliver/dropped_pairs.h"
 
 namespace tributary::deliver {
@@ -211,6 +212,7 @@ Result<DeliverySearch::Candidates> DeliverySearch::NextFromRows() {
   Candidates out;
   for (const auto& [offset, lane] : rows) {
     if (query_.at && offset != query_.at->offset) continue;
+    if (lane->deleted != nullptr && world_.verdicts->IsDuplicate(p, offset)) continue;
     DeliveryCandidate candidate{
         .lane = *lane, .at = {p, offset}, .keeps = {}, .record = {}, .pair = {}};
     if (auto event = ReadRowEvent(*world_.store, *world_.log, lane->id, candidate.at)) {
@@ -232,6 +234,16 @@ Result<DeliverySearch::Candidates> DeliverySearch::NextFromRows() {
   return out;
 }
 
+// What a deleted destination had never come to was dropped without a row.
+void DeliverySearch::AddUnsettled(const DeletedLane& lane, log::Offset end, std::size_t most,
+                                  std::vector<log::Offset>& out) const {
+  const log::Partition p = mark_.partition;
+  end = std::min(end, world_.verdicts->decided(p));
+  for (const log::Offset offset : lane.Unsettled(p, world_.log->first(p), end, most)) {
+    out.push_back(offset);
+  }
+}
+
 // Offsets of a lane's rows that the query may want, the newest `most` below the mark.
 Status DeliverySearch::RowsBelow(const LaneRef& lane, std::size_t most,
                                  std::vector<log::Offset>& out) const {
@@ -249,6 +261,9 @@ Status DeliverySearch::RowsBelow(const LaneRef& lane, std::size_t most,
                                 return ++found < most ? Visit::kContinue : Visit::kStop;
                               });
   };
+  if (lane.deleted != nullptr && query_.state == PairState::kDropped) {
+    AddUnsettled(*lane.deleted, end, most, out);
+  }
   const bool any = !query_.state;  // of those that can have a row
   if (any || query_.state == PairState::kRetrying) TRY(scan(keys::Prefix::kWaiting, keys::Waiting));
   if (any || query_.state == PairState::kDeadLettered) {

@@ -72,6 +72,8 @@ class DeliverySearch : public std::enable_shared_from_this<DeliverySearch> {
   Result<Candidates> NextFromLog(log::Offset lowest);
   Result<Candidates> NextFromRows();
   Status RowsBelow(const LaneRef& lane, std::size_t most, std::vector<log::Offset>& out) const;
+  void AddUnsettled(const DeletedLane& lane, log::Offset end, std::size_t most,
+                    std::vector<log::Offset>& out) const;
   bool Wanted(const log::RecordView& record) const;
   bool UsesRows() const;
   void NextPartition();

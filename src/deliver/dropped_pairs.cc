@@ -8,6 +8,15 @@ namespace tributary::deliver {
 using store::Visit;
 namespace keys = store::keys;
 
+namespace {
+
+// As stored.h has it: the head, then two numbers per run.
+std::size_t EncodedBytes(const StoredDropped& group) {
+  return 14 + group.runs.size() * 16;
+}
+
+}  // namespace
+
 Status ScanDropped(const store::Store& store, LaneId lane, log::Partition partition,
                    log::Offset first, log::Offset end,
                    const std::function<Visit(const StoredDropped&)>& visit) {
@@ -30,6 +39,37 @@ Status ScanDropped(const store::Store& store, LaneId lane, log::Partition partit
                    return visit(*group);
                  }));
   return broken;
+}
+
+Result<store::Batch> PruneDropped(const store::Store& store, LaneId lane, log::Partition partition,
+                                  log::Offset first, UnixMicros now_us, std::size_t most) {
+  struct Group {
+    std::string key;
+    std::size_t bytes = 0;
+    bool old = false;
+  };
+  std::vector<Group> groups;  // the oldest events first
+  std::size_t bytes = 0;
+  TRY(ScanDropped(store, lane, partition, 0, first, [&](const StoredDropped& group) {
+    if (group.runs.back().second > first) return Visit::kContinue;  // the log has some of it
+    Group& one = groups.emplace_back();
+    one.key = keys::Dropped(lane, {partition, group.runs.front().first});
+    one.bytes = one.key.size() + EncodedBytes(group);
+    one.old = group.at_us < now_us - kDroppedKeptUs;
+    bytes += one.bytes;
+    return groups.size() < kDroppedGroupsMax + most ? Visit::kContinue : Visit::kStop;
+  }));
+  store::Batch gone;
+  std::size_t left = groups.size();
+  for (const Group& group : groups) {
+    const bool over = left > kDroppedGroupsMax || bytes > kDroppedBytesMax;
+    if (!over && !group.old) continue;
+    if (gone.ops().size() == most) break;
+    gone.Delete(store::Family::kOwned, group.key);
+    bytes -= group.bytes;
+    --left;
+  }
+  return gone;
 }
 
 Result<std::optional<DropRule>> DroppedBy(const store::Store& store, LaneId lane, Position at) {

@@ -16,6 +16,15 @@ Status ScanDropped(const store::Store& store, LaneId lane, log::Partition partit
                    log::Offset first, log::Offset end,
                    const std::function<store::Visit(const StoredDropped&)>& visit);
 
+// Groups are kept as long as the log has one of their events, and then for kDroppedKeptUs; of those
+// older than the log a lane has at most so many, and so many bytes, of which the oldest go.
+inline constexpr std::int64_t kDroppedKeptUs = 30LL * 86'400 * kMicrosPerSecond;
+inline constexpr std::size_t kDroppedGroupsMax = 100'000;
+inline constexpr std::size_t kDroppedBytesMax = 64 << 20;
+// The groups that must go, at most `most` of them. `first`: of the log.
+Result<store::Batch> PruneDropped(const store::Store& store, LaneId lane, log::Partition partition,
+                                  log::Offset first, UnixMicros now_us, std::size_t most);
+
 // By which rule the pair was dropped; nullopt when it was not.
 Result<std::optional<DropRule>> DroppedBy(const store::Store& store, LaneId lane, Position at);
 

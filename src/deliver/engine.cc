@@ -73,7 +73,7 @@ DeliveriesWorld EngineImpl::DeliveriesWorldOf() {
           .attempts = world_.attempts,
           .reads = world_.reads != nullptr ? world_.reads : world_.blocking,
           .programs = world_.programs,
-          .lanes = [this] { return LaneRefs(); }};
+          .lanes = [this] { return AllLaneRefs(); }};
 }
 
 DeadLetters& EngineImpl::dead_letters() {
@@ -255,6 +255,17 @@ void EngineImpl::AddGauges(Entry& entry) {
   add("tributary_delivery_filtered_total", "Events its rule did not want.", &LaneStats::filtered);
   add("tributary_delivery_dead_lettered_total", "Events given up.", &LaneStats::dead_lettered);
   add("tributary_delivery_dropped_total", "Events lost by a named rule.", &LaneStats::dropped);
+  // The rules that a destination can meet while it is there.
+  for (const DropRule rule : {DropRule::kRetention, DropRule::kDeleted, DropRule::kDeadLetterAge,
+                              DropRule::kDeadLetterSize}) {
+    entry.gauges.push_back(world_.metrics->AddGauge(
+        "tributary_delivery_dropped_by_rule_total", "Events lost, by the rule that lost them.",
+        {{"destination", entry.spec.lane.name}, {"rule", std::string(DropRuleName(rule))}},
+        [lane = std::weak_ptr<Lane>(entry.lane), i = static_cast<std::size_t>(rule) - 1] {
+          const auto alive = lane.lock();
+          return alive ? static_cast<double>(alive->stats().dropped_by[i]) : 0;
+        }));
+  }
   add("tributary_dead_letter_bytes", "Bytes of the events of its dead letters.",
       &LaneStats::dead_letter_bytes);
   add("tributary_delivery_retrying", "Events that wait for another attempt.", &LaneStats::retrying);
@@ -265,7 +276,7 @@ void EngineImpl::AddGauges(Entry& entry) {
 std::vector<std::pair<std::string, bool>> Engine::Responses(const std::vector<PairTrace>& pairs) {
   std::vector<std::pair<std::string, bool>> out;
   for (const PairTrace& pair : pairs) {
-    if (pair.state == PairState::kFiltered) continue;
+    if (pair.state == PairState::kFiltered || pair.deleted_at_us) continue;
     out.emplace_back(pair.destination, pair.state == PairState::kDelivered);
   }
   return out;

@@ -29,6 +29,7 @@
 // is gone, or another) is disabled, says which, and stays so until they are entered again.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -46,6 +47,7 @@
 #include "deliver/replays.h"
 #include "deliver/revisions.h"
 #include "deliver/secret_rotation.h"
+#include "deliver/stored.h"
 #include "deliver/trials.h"
 #include "log/log.h"
 #include "log/verdicts.h"
@@ -125,7 +127,8 @@ struct LaneStats {
   std::uint64_t filtered = 0;
   std::uint64_t dead_lettered = 0;
   std::uint64_t dropped = 0;
-  std::uint64_t retrying = 0;   // rows that wait
+  std::array<std::uint64_t, kDropRules> dropped_by = {};  // by rule; Counts::by_rule
+  std::uint64_t retrying = 0;                             // rows that wait
   std::uint64_t followers = 0;  // `order: key`: pairs that wait behind another one of their key
   std::uint64_t in_flight = 0;
   std::uint64_t dead_letter_bytes = 0;  // of their events
@@ -140,8 +143,8 @@ struct LaneStats {
   std::string ToJson() const;  // the object of `…/stats`
 };
 
-// One (event, destination) pair. Destinations that began after the event, or were deleted, have no
-// line.
+// One (event, destination) pair. Destinations that began after the event, or were deleted before
+// it, have no line; one that was deleted after it has, as long as the log has the event.
 struct PairTrace {
   std::string destination;
   PairState state = PairState::kPending;
@@ -151,11 +154,13 @@ struct PairTrace {
   std::vector<Attempt> attempts;    // the newest at most kAttemptsKept
   std::uint32_t attempts_total = 0;
   std::optional<UnixMicros> next_attempt_at_us;
-  std::string rule;  // of a dropped pair: which one dropped it
+  std::string rule;                         // of a dropped pair: which one dropped it
+  std::optional<UnixMicros> deleted_at_us;  // when its destination was deleted
 };
 inline constexpr std::size_t kAttemptsKept = 10;
 // `{"id","webhook_id","destination","state","rule_revision","attempts":[…],"next_attempt_at"}` of
-// DESIGN.md without message_id and source, which the caller knows; of a dropped pair also "rule".
+// DESIGN.md without message_id and source, which the caller knows; of a dropped pair also "rule",
+// of a deleted destination's "destination_deleted_at".
 std::string PairTraceJson(const PairTrace& pair);
 
 class Declared;
@@ -218,12 +223,12 @@ class Engine {
   virtual Audit& audit() = 0;
 
   // ---- What became of a record ----
-  // In byte order of the names. kNotFound when the log has no such record (any more). The record
-  // must be below committed() and no duplicate: those form no pairs.
+  // In byte order of the names, then of the ids. kNotFound when the log has no such record (any
+  // more). The record must be below committed() and no duplicate: those form no pairs.
   virtual void Trace(log::Partition partition, log::Offset offset,
                      Done<std::vector<PairTrace>> done) = 0;
-  // The seed's Responses row: a destination that does not match is left out, the rest is true once
-  // delivered. From the pairs of Trace().
+  // The seed's Responses row: a destination that does not match, or was deleted, is left out, the
+  // rest is true once delivered. From the pairs of Trace().
   static std::vector<std::pair<std::string, bool>> Responses(const std::vector<PairTrace>& pairs);
 };
 

@@ -456,17 +456,23 @@ void EngineImpl::DeleteNow(const std::string& name, Done<void> done, Finish fini
     std::erase(entry->loop->lanes, entry->lane);
     entry->lane->Retire(std::move(batch), [this, entry, done = std::move(done),
                                            finish = std::move(finish)](const Status& s) mutable {
-      OnCommitter([this, entry, status = s, done = std::move(done),
+      OnCommitter([this, entry, status = s,
+                   lane = std::make_shared<const DeletedLane>(*entry->lane), done = std::move(done),
                    finish = std::move(finish)](const Status&) mutable {
-        if (status) {
-          LogInfo("destination_deleted", {{"destination", entry->spec.lane.name}});
-          Uninstall(entry);
-        }
+        if (status) Deleted(entry, std::move(lane));
         done(status);
         finish();
       });
     });
   });
+}
+
+void EngineImpl::Deleted(const EntryPtr& entry, std::shared_ptr<const DeletedLane> lane) {
+  LogInfo("destination_deleted", {{"destination", entry->spec.lane.name}});
+  store::Batch over = deleted_lanes_.Add(std::move(lane));
+  Uninstall(entry);
+  if (over.empty()) return;
+  committer_.Submit({.batch = std::move(over), .high = {}, .done = [](const Status&) {}});
 }
 
 void EngineImpl::Uninstall(const EntryPtr& entry) {

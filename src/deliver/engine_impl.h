@@ -14,6 +14,7 @@
 
 #include "deliver/audit_run.h"
 #include "deliver/dead_letter_service.h"
+#include "deliver/deleted_lane.h"
 #include "deliver/deliveries_service.h"
 #include "deliver/engine.h"
 #include "deliver/engine_declared.h"
@@ -112,7 +113,6 @@ class EngineImpl final : public Engine, public SecretRotation {
   // Called with success on the committer thread when its turn has come, or with why it has not.
   using Change = std::move_only_function<void(const Status& go, Finish finish)>;
   using Answer = Done<Replaced>;
-  struct Tracing;
 
   // engine_load.cc
   Status LoadDestination(DestinationId id, std::string_view value);
@@ -121,7 +121,8 @@ class EngineImpl final : public Engine, public SecretRotation {
   Status LoadRows(DestinationId id, LaneState& state, store::Batch& repairs);
   Status LoadFollowers(LaneId id, LaneState& state, store::Batch& repairs);
   Status LoadBatches(LaneId id, LaneState& state, store::Batch& repairs);
-  Status LoadTombstones();
+  Status LoadDeleted();
+  Status LoadDeletedLane(LaneId id, StoredLane stored);
   Status ApplyDeclared(const std::string& json);
   Status UpdateDeclared(Entry& entry, Spec spec);
   Status Reload(DestinationId id);
@@ -142,6 +143,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   void StatusChanged(const EntryPtr& entry, const Status& written, Done<std::string> done,
                      Finish finish);
   void DeleteNow(const std::string& name, Done<void> done, Finish finish);
+  void Deleted(const EntryPtr& entry, std::shared_ptr<const DeletedLane> lane);
   void Uninstall(const EntryPtr& entry);
   void PutStatus(EntryPtr entry, StoredLane stored, Done<std::string> done, Finish finish);
   void SetStatus(std::string name, LaneStatus status, std::string reason, Done<std::string> done);
@@ -172,8 +174,9 @@ class EngineImpl final : public Engine, public SecretRotation {
 
   // engine_view.cc
   EntryPtr Find(std::string_view name) const;
-  Spec SpecOf(const Entry& entry) const;  // takes the mutex
-  std::vector<LaneRef> LaneRefs() const;  // in order of their ids
+  Spec SpecOf(const Entry& entry) const;     // takes the mutex
+  std::vector<LaneRef> LaneRefs() const;     // in order of their ids
+  std::vector<LaneRef> AllLaneRefs() const;  // also those of deleted destinations
   Result<EntryPtr> FindForChange(std::string_view name) const;
   std::string JsonOf(const Entry& entry) const;  // takes the mutex
   std::string JsonLocked(const Entry& entry) const;
@@ -182,12 +185,12 @@ class EngineImpl final : public Engine, public SecretRotation {
   void PruneLater();
   void Prune();
   Status PruneLane(LaneId lane, log::Partition partition, log::Offset end);
+  Status PruneDroppedOf(LaneId lane, log::Partition partition);
+  Status PruneDeleted(const DeletedLane& lane);
 
   // engine_trace.cc
-  void StartTrace(std::shared_ptr<Tracing> tracing);
-  void AskFilters(const std::shared_ptr<Tracing>& tracing);
-  void FinishTrace(Tracing& tracing);
-  Result<PairTrace> ReadPair(const Tracing& tracing, std::size_t i);
+  void TraceRecord(const std::shared_ptr<const log::Log::Found>& found,
+                   Done<std::vector<PairTrace>> done);
 
   EngineWorld world_;
   EngineOptions options_;
@@ -214,6 +217,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   bool changing_ = false;
   bool closing_ = false;
   bool started_ = false;
+  DeletedLanes deleted_lanes_;
   EngineDryRuns dry_runs_{*this};
   std::unique_ptr<MetaEventWriter> meta_;
   std::vector<std::uint64_t> gauges_;

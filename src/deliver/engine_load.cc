@@ -70,7 +70,7 @@ Status EngineImpl::Load() {
                 if (!id) return Fail(Broken("destination key"));
                 return LoadDestination(*id, value);
               }));
-  TRY(LoadTombstones());
+  TRY(LoadDeleted());
   TRY(dead_letters_->moves().Load());
   for (const std::string& declared : options_.declared) TRY(ApplyDeclared(declared));
   TRY(PauseUnlisted());
@@ -259,28 +259,51 @@ Status EngineImpl::LoadBatches(LaneId id, LaneState& state, store::Batch& repair
       });
 }
 
-// A deleted lane keeps its cursors and rules, which say what became of its pairs, as long as the
-// log has a record that it could be asked about.
-Status EngineImpl::LoadTombstones() {
-  store::Batch gone;
-  TRY(ScanAll(
-      *world_.store, keys::AllLanes(), [&](std::string_view key, std::string_view value) -> Status {
-        const auto id = keys::ParseLane(key);
-        TRY_ASSIGN(const StoredLane lane, DecodeLane(value));
-        if (!id || lane.status != LaneStatus::kDeleted) return {};
-        for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
-          TRY_ASSIGN(const auto bytes, world_.store->Get(Family::kOwned, keys::Cursor(*id, p)));
-          if (!bytes) continue;
-          TRY_ASSIGN(const StoredCursor cursor, DecodeCursor(*bytes));
-          if (cursor.released > world_.log->first(p)) return {};
-        }
-        gone.Delete(Family::kOwned, std::string(key));
-        for (const std::string& prefix : {keys::CursorsOf(*id), keys::RevisionsOf(*id)}) {
-          gone.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
-        }
-        return {};
-      }));
-  return gone.empty() ? Status{} : world_.store->Write(gone, store::Sync::kYes);
+// A deleted lane keeps its cursors and rules, which say what became of its pairs (deleted_lane.h).
+Status EngineImpl::LoadDeleted() {
+  std::vector<std::pair<LaneId, StoredLane>> found;
+  TRY(ScanAll(*world_.store, keys::AllLanes(),
+              [&](std::string_view key, std::string_view value) -> Status {
+                const auto id = keys::ParseLane(key);
+                TRY_ASSIGN(StoredLane lane, DecodeLane(value));
+                if (!id) return Fail(Broken("lane key"));
+                if (lane.status == LaneStatus::kDeleted) found.emplace_back(*id, std::move(lane));
+                return {};
+              }));
+  for (auto& [id, lane] : found) TRY(LoadDeletedLane(id, std::move(lane)));
+  return {};
+}
+
+Status EngineImpl::LoadDeletedLane(LaneId id, StoredLane stored) {
+  DeletedLane::State state{.id = id,
+                           .name = std::move(stored.reason),
+                           .at_us = stored.at_us,
+                           .cursors = {},
+                           .rules = {}};
+  // Of a replay that somebody deleted nothing is told any more.
+  bool over = state.name.ends_with(" " + ReplayId(id));
+  store::Batch repairs;
+  for (log::Partition p = 0; !over && p < world_.log->partitions(); ++p) {
+    TRY_ASSIGN(const auto bytes, world_.store->Get(Family::kOwned, keys::Cursor(id, p)));
+    over = !bytes;
+    if (over) break;
+    TRY_ASSIGN(StoredCursor cursor, DecodeCursor(*bytes));
+    const log::Offset end = world_.log->committed(p);
+    if (cursor.released > end) {
+      cursor.cursor = std::min(cursor.cursor, end);
+      cursor.start = std::min(cursor.start, end);
+      cursor.released = end;
+      repairs.Put(Family::kOwned, keys::Cursor(id, p), EncodeCursor(cursor));
+    }
+    state.cursors.push_back(std::move(cursor));
+  }
+  if (over) {
+    repairs = DeletedLanes::Forget(id);
+  } else {
+    TRY(LoadRules(id, state.rules, repairs));
+    repairs.Append(deleted_lanes_.Add(std::make_shared<const DeletedLane>(std::move(state))));
+  }
+  return repairs.empty() ? Status{} : world_.store->Write(repairs, store::Sync::kYes);
 }
 
 Status EngineImpl::ApplyDeclared(const std::string& text) {

@@ -1,7 +1,9 @@
 // Attempts of settled pairs are kept as long as the log keeps their event, for whoever asks what
 // happened; once a minute those that outlived it go. Rows that still wait, and dead letters, keep
-// theirs.
+// theirs. Dropped pairs are remembered longer than their events (dropped_pairs.h), and a deleted
+// destination as long as there is something to tell of it.
 #include "base/logging.h"
+#include "deliver/dropped_pairs.h"
 #include "deliver/engine_impl.h"
 #include "deliver/engine_replay.h"
 
@@ -32,18 +34,34 @@ void EngineImpl::PruneLater() {
 
 // On the blocking executor, so that no outcome waits for it.
 void EngineImpl::Prune() {
-  std::vector<LaneId> lanes;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : by_name_) lanes.push_back(entry->id);
-  }
-  for (const auto& replay : replay_table_->lanes()) lanes.push_back(replay.id);
-  for (const LaneId lane : lanes) {
-    for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
-      const Status pruned = PruneLane(lane, p, world_.log->first(p));
-      if (!pruned) LogWarn("attempts_not_pruned", {{"error", pruned.error().ToString()}});
+  for (const LaneRef& lane : AllLaneRefs()) {
+    Status pruned;
+    for (log::Partition p = 0; pruned && p < world_.log->partitions(); ++p) {
+      pruned = PruneLane(lane.id, p, world_.log->first(p));
+      if (pruned) pruned = PruneDroppedOf(lane.id, p);
     }
+    if (pruned && lane.deleted != nullptr) pruned = PruneDeleted(*lane.deleted);
+    if (!pruned) LogWarn("not_pruned", {{"error", pruned.error().ToString()}});
   }
+}
+
+Status EngineImpl::PruneDroppedOf(LaneId lane, log::Partition partition) {
+  TRY_ASSIGN(const store::Batch gone,
+             PruneDropped(*world_.store, lane, partition, world_.log->first(partition),
+                          world_.clock->Now(), kPrunedMax));
+  return gone.empty() ? Status{} : world_.store->Write(gone, store::Sync::kNo);
+}
+
+Status EngineImpl::PruneDeleted(const DeletedLane& lane) {
+  if (lane.Reaches(*world_.log)) return {};
+  bool any = false;
+  TRY(world_.store->ScanPrefix(Family::kOwned, keys::DroppedOf(lane.id()), [&](auto, auto) {
+    any = true;
+    return Visit::kStop;
+  }));
+  if (any) return {};
+  deleted_lanes_.Remove(lane.id());
+  return world_.store->Write(DeletedLanes::Forget(lane.id()), store::Sync::kNo);
 }
 
 Status EngineImpl::PruneLane(LaneId lane, log::Partition partition, log::Offset end) {

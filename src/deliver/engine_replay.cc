@@ -270,7 +270,7 @@ void ReplayTable::CancelNow(LaneId id, const ReplayPtr& replay, Done<std::string
 void ReplayTable::OnFinished(LaneId id) {
   engine_.Enqueue([this, id](const Status& go, Finish finish) mutable {
     const ReplayPtr replay = go ? Find(id) : nullptr;
-    if (replay == nullptr || replay->record.ended()) {
+    if (replay == nullptr || replay->lane == nullptr) {
       finish();
       return;
     }
@@ -281,7 +281,7 @@ void ReplayTable::OnFinished(LaneId id) {
 void ReplayTable::FinishNow(LaneId id, const ReplayPtr& replay, Finish finish) {
   ReplayRecord record = replay->record;
   if (record.state == ReplayState::kRunning) record.state = ReplayState::kDone;
-  record.finished_at_us = engine_.world_.clock->Now();
+  if (!record.ended()) record.finished_at_us = engine_.world_.clock->Now();
   record.counts = ProgressOf(*replay).counts;
   store::Batch batch;
   batch.Put(Family::kOwned, keys::Replay(id), EncodeReplay(record));
@@ -337,16 +337,19 @@ void ReplayTable::DeleteNow(LaneId id, const ReplayPtr& replay, Done<std::string
   }
   store::Batch batch;  // the lane leaves a tombstone, as every lane does
   batch.Delete(Family::kOwned, keys::Replay(id));
-  replay->loop->loop.executor->Post(
-      [this, replay, batch = std::move(batch), gone = std::move(gone)]() mutable {
-        std::erase(replay->loop->lanes, replay->lane);
-        replay->lane->Retire(
-            std::move(batch), [this, gone = std::move(gone)](const Status& written) mutable {
-              engine_.OnCommitter([written, gone = std::move(gone)](const Status& go) mutable {
-                gone(written ? go : written);
-              });
-            });
+  replay->loop->loop.executor->Post([this, id, replay, batch = std::move(batch),
+                                     gone = std::move(gone)]() mutable {
+    std::erase(replay->loop->lanes, replay->lane);
+    replay->lane->Retire(std::move(batch), [this, id,
+                                            gone = std::move(gone)](const Status& written) mutable {
+      engine_.OnCommitter([this, id, written, gone = std::move(gone)](const Status& go) mutable {
+        gone(written ? go : written);
+        // What a crash leaves of it, the next start forgets.
+        if (!written || !go) return;
+        engine_.committer_.Submit({.batch = Forget(id), .high = {}, .done = [](const Status&) {}});
       });
+    });
+  });
 }
 
 }  // namespace tributary::deliver

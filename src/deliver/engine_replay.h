@@ -46,7 +46,7 @@ class ReplayTable final : public Replays {
   // the same turn as the change of the live lane.
   using OnLoop = std::move_only_function<void()>;
   OnLoop PrepareChange(DestinationId destination, const Spec& spec, std::uint32_t revision);
-  // They are cancelled, and their rows and dead letters go with the destination's.
+  // They are cancelled, and their rows and dead letters are dropped.
   OnLoop PrepareDelete(DestinationId destination);
 
  private:
@@ -83,7 +83,9 @@ class ReplayTable final : public Replays {
                                   std::uint32_t revision) const;
   Status Install(LaneId id, const ReplayPtr& replay, LaneState state);
   void StartLane(const Replay& replay) const;
-  void RetireWithDestination(LaneId id, Replay& replay);
+  void Orphan(LaneId id, Replay& replay);
+  static void MakeOrphan(ReplayRecord& record);
+  std::function<void()> FinishedOf(LaneId id);
   void Release(Replay& replay);
   store::Batch Forget(LaneId id) const;
 

@@ -43,8 +43,8 @@ Status ReplayTable::LoadReplay(LaneId id, std::string_view value) {
   for (const auto& [name, entry] : engine_.by_name_) {
     if (entry->id == record.destination) replay->entry = entry;
   }
-  if (replay->entry == nullptr) return record.ended() ? Status{} : EndEarly(id, *replay);
-  replay->loop = replay->entry->loop;
+  if (replay->entry == nullptr) MakeOrphan(record);
+  replay->loop = replay->entry != nullptr ? replay->entry->loop : engine_.NextLoop();
   const auto status = engine_.world_.store->Get(Family::kOwned, keys::Lane(id));
   if (status && !*status && record.ended()) return {};
   TRY(ClampToLog(id, record));
@@ -61,13 +61,9 @@ Status ReplayTable::LoadReplay(LaneId id, std::string_view value) {
   return record.ended() ? Status{} : EndEarly(id, *replay);
 }
 
-// It ends where it is: its destination is gone, or it cannot be read.
+// It ends where it is, because it cannot be read.
 Status ReplayTable::EndEarly(LaneId id, Replay& replay) {
   ReplayRecord& record = replay.record;
-  if (record.state != ReplayState::kFailed) {
-    record.state = ReplayState::kCancelled;
-    record.reason = kDestinationDeleted;
-  }
   record.finished_at_us = engine_.world_.clock->Now();
   record.left = 0;
   for (log::Partition p = 0; p < record.starts.size(); ++p) {
@@ -122,22 +118,21 @@ Result<LaneSettings> ReplayTable::SettingsOf(const Replay& replay, const Spec& s
 Status ReplayTable::Install(LaneId id, const ReplayPtr& replay, LaneState state) {
   const ReplayRecord& record = replay->record;
   TRY_ASSIGN(auto matcher, MatcherOf(record));
-  TRY_ASSIGN(LaneSettings settings,
-             SettingsOf(*replay, replay->entry->spec, replay->entry->revision));
+  LaneSettings settings;  // of a destination that is gone nothing is left
+  if (const auto& entry = replay->entry) {
+    TRY_ASSIGN(settings, SettingsOf(*replay, entry->spec, entry->revision));
+  }
   state.name = record.name + " " + ReplayId(id);
   state.rules = {};
   state.rules.Add({.revision = 1, .from = record.starts, .matcher = std::move(matcher)});
   state.replay = ReplayPart{.destination = record.destination,
                             .id = ReplayId(id),
                             .ends = record.ends,
-                            .live = replay->entry->lane,
-                            .cancelled = record.state == ReplayState::kCancelled,
+                            .live = replay->entry ? replay->entry->lane : nullptr,
+                            .cancelled = record.state == ReplayState::kCancelled || !replay->entry,
+                            .orphan = !replay->entry,
                             .finished = nullptr};
-  if (!record.ended()) {
-    state.replay->finished = [this, alive = std::weak_ptr(engine_.alive_), id] {
-      if (!alive.expired()) OnFinished(id);
-    };
-  }
+  if (!record.ended() || state.replay->orphan) state.replay->finished = FinishedOf(id);
   replay->lane = std::make_shared<Lane>(engine_.LaneWorldOf(*replay->loop), std::move(state),
                                         std::move(settings));
   engine_.world_.log->AddHolder(replay->lane);
@@ -218,27 +213,33 @@ ReplayTable::OnLoop ReplayTable::PrepareDelete(DestinationId destination) {
     gone.emplace_back(id, replay);
   }
   return [this, gone = std::move(gone)] {
-    for (const auto& [id, replay] : gone) RetireWithDestination(id, *replay);
+    for (const auto& [id, replay] : gone) Orphan(id, *replay);
   };
 }
 
-void ReplayTable::RetireWithDestination(LaneId id, Replay& replay) {
-  std::erase(replay.loop->lanes, replay.lane);
-  replay.lane->Retire({}, [lane = replay.lane](const Status&) {});
-  const ReplayProgress progress = ProgressOf(replay);
-  const std::lock_guard lock(mutex_);
-  ReplayRecord& record = replay.record;
-  if (!record.ended()) {
-    record.state = ReplayState::kCancelled;
-    record.reason = kDestinationDeleted;
-    record.finished_at_us = engine_.world_.clock->Now();
-    record.left = progress.lag;
-  }
-  record.counts = progress.counts;
+// Running ones end as cancelled, once what is left is counted as dropped; of those that had ended
+// the dead letters are dropped.
+void ReplayTable::Orphan(LaneId id, Replay& replay) {
   store::Batch batch;
-  batch.Put(Family::kOwned, keys::Replay(id), EncodeReplay(record));
-  engine_.committer_.Submit({.batch = std::move(batch), .high = {}, .done = [](const Status&) {}});
-  Release(replay);
+  {
+    const std::lock_guard lock(mutex_);
+    MakeOrphan(replay.record);
+    replay.entry = nullptr;
+    batch.Put(Family::kOwned, keys::Replay(id), EncodeReplay(replay.record));
+  }
+  replay.lane->OrphanReplay(std::move(batch), FinishedOf(id));
+}
+
+void ReplayTable::MakeOrphan(ReplayRecord& record) {
+  if (record.ended()) return;
+  record.state = ReplayState::kCancelled;
+  record.reason = kDestinationDeleted;
+}
+
+std::function<void()> ReplayTable::FinishedOf(LaneId id) {
+  return [this, alive = std::weak_ptr(engine_.alive_), id] {
+    if (!alive.expired()) OnFinished(id);
+  };
 }
 
 }  // namespace tributary::deliver

@@ -72,7 +72,22 @@ std::vector<LaneRef> EngineImpl::LaneRefs() const {
     lanes.push_back({.id = replay.id,
                      .name = replay.name,
                      .lane = replay.lane,
-                     .loop = replay.loop->loop.executor});
+                     .loop = replay.loop->loop.executor,
+                     .replay = ReplayId(replay.id)});
+  }
+  std::ranges::sort(lanes, {}, &LaneRef::id);
+  return lanes;
+}
+
+std::vector<LaneRef> EngineImpl::AllLaneRefs() const {
+  std::vector<LaneRef> lanes = LaneRefs();
+  const std::size_t live = lanes.size();
+  for (auto& deleted : deleted_lanes_.all()) {
+    // For a moment a lane is both.
+    const auto end = lanes.begin() + static_cast<std::ptrdiff_t>(live);
+    const auto same = std::ranges::lower_bound(lanes.begin(), end, deleted->id(), {}, &LaneRef::id);
+    if (same != end && same->id == deleted->id()) continue;
+    lanes.push_back({.id = deleted->id(), .name = deleted->name(), .deleted = std::move(deleted)});
   }
   std::ranges::sort(lanes, {}, &LaneRef::id);
   return lanes;
@@ -142,10 +157,16 @@ std::string BreakerView::ToJson() const {
 }
 
 std::string LaneStats::ToJson() const {
+  json by_rule = json::object();
+  for (std::size_t i = 0; i < dropped_by.size(); ++i) {
+    if (dropped_by[i] == 0) continue;
+    by_rule[std::string(DropRuleName(static_cast<DropRule>(i + 1)))] = dropped_by[i];
+  }
   return Dump({{"delivered", delivered},
                {"filtered", filtered},
                {"dead_lettered", dead_lettered},
                {"dropped", dropped},
+               {"dropped_by", std::move(by_rule)},
                {"retrying", retrying},
                {"followers", followers},
                {"in_flight", in_flight},
@@ -178,6 +199,7 @@ std::string PairTraceJson(const PairTrace& pair) {
               {"attempts_total", pair.attempts_total},
               {"next_attempt_at", TimeOrNull(pair.next_attempt_at_us)}};
   if (!pair.rule.empty()) object["rule"] = pair.rule;
+  if (pair.deleted_at_us) object["destination_deleted_at"] = FormatIso8601(*pair.deleted_at_us);
   return Dump(object);
 }
 

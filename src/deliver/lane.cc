@@ -60,7 +60,9 @@ void Lane::Start() {
   ledger_->OnDead([this](Position at, const StoredDead& dead) {
     Note(MetaEvent::kDeadLettered, dead.reason, 1, DeliveryId(id_, at));
   });
-  if (replay_) replay_->live->replays_.push_back(weak_from_this());
+  if (replay_ && replay_->live) replay_->live->replays_.push_back(weak_from_this());
+  // Perhaps the power went before all of it was dropped.
+  if (replay_ && replay_->orphan) OrphanReplay({}, std::move(replay_->finished));
   for (log::Partition p = 0; p < reading_.size(); ++p) {
     if (release_asked_[p].load() > 0) ReleaseStep(p);
   }
@@ -204,6 +206,7 @@ LaneStats Lane::stats() const {
                   .filtered = counts.filtered,
                   .dead_lettered = counts.dead_lettered,
                   .dropped = counts.dropped,
+                  .dropped_by = counts.by_rule,
                   .retrying = ledger_->waiting(),
                   .followers = ledger_->followers(),
                   .in_flight = in_flight_count_.load(std::memory_order_relaxed),

@@ -100,8 +100,9 @@ struct LanePair {
   // Set when `state` is delivered and nothing else is known of the pair: it was filtered if this
   // condition says no.
   std::shared_ptr<const Program> filter;
-  bool asked = false;  // the condition was, and `state` is what it said
-  Hash128 batch = {};  // in which it waits; zero: none
+  bool asked = false;               // the condition was, and `state` is what it said
+  Hash128 batch = {};               // in which it waits; zero: none
+  std::optional<DropRule> dropped;  // with state kDropped: by which rule
 };
 
 // What a lane had settled at one moment, for an audit.
@@ -112,6 +113,7 @@ struct LaneSnapshot {
   std::vector<RangeSet> dead;         // per partition
   std::vector<Position> waiting;      // in order
   RuleHistory rules;
+  bool deleted = false;  // what it had not settled was dropped with its destination
 };
 
 class Lane final : public log::Holder, public std::enable_shared_from_this<Lane> {
@@ -168,6 +170,9 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   // what is in flight; `fresh` is for dead letters that are redriven later. `changes` go into the
   // same batch as the rows that go.
   void CancelReplay(std::shared_ptr<Destination> fresh, store::Batch changes, Persisted done);
+  // The same, and dead letters go too, because its destination was deleted. `finished` as in
+  // ReplayPart, also of a lane that had finished and has dead letters.
+  void OrphanReplay(store::Batch changes, std::function<void()> finished);
 
   LaneSnapshot Snapshot() const;
 

@@ -193,6 +193,7 @@ void Ledger::DropRow(Position at, UnixMicros now_us) {
 void Ledger::NoteDropped(log::Partition p, DropRule rule, UnixMicros now_us,
                          const std::vector<OffsetRange>& runs) {
   StoredDropped group{.rule = rule, .at_us = now_us, .runs = {}};
+  for (const auto& [first, end] : runs) Touch(p).counts.of(rule) += end - first;
   const auto put = [&] {
     if (group.runs.empty()) return;
     Put(keys::Dropped(lane_, {p, group.runs.front().first}), EncodeDropped(group));
@@ -261,6 +262,29 @@ void Ledger::DropRows(UnixMicros now_us) {
   rows_ = {};
   for (const auto& [id, batch] : batches_.all()) Delete(keys::DeliveryBatch(lane_, id));
   batches_ = {};
+  MarkDirty();
+}
+
+void Ledger::DropAllDead(UnixMicros now_us) {
+  for (log::Partition p = 0; p < partitions_.size(); ++p) {
+    if (partitions_[p].dead.empty()) continue;
+    PartitionState& partition = Touch(p);
+    std::vector<OffsetRange> runs;
+    for (const auto& [first, end] : partition.dead.ranges()) {
+      AddToRuns(runs, first, end);
+      partition.counts.dropped += end - first;
+      partition.counts.dead_lettered -= end - first;
+      for (log::Offset o = first; o < std::min(end, partition.releasing); ++o) {
+        Delete(keys::KeptBody(lane_, {p, o}));
+      }
+    }
+    partition.dead = {};
+    NoteDropped(p, DropRule::kDestinationDeleted, now_us, runs);
+  }
+  dead_bytes_ = 0;
+  for (const std::string& prefix : {keys::DeadLettersOf(lane_), keys::DeadLetterAgesOf(lane_)}) {
+    changes_.DeleteRange(Family::kOwned, prefix, store::PrefixEnd(prefix));
+  }
   MarkDirty();
 }
 
@@ -432,7 +456,16 @@ Counts Ledger::counts() const {
   return {.delivered = delivered_.load(std::memory_order_relaxed),
           .filtered = filtered_.load(std::memory_order_relaxed),
           .dead_lettered = dead_.load(std::memory_order_relaxed),
-          .dropped = dropped_.load(std::memory_order_relaxed)};
+          .dropped = dropped_.load(std::memory_order_relaxed),
+          .by_rule = DroppedByRule()};
+}
+
+std::array<std::uint64_t, kDropRules> Ledger::DroppedByRule() const {
+  std::array<std::uint64_t, kDropRules> out{};
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = dropped_by_[i].load(std::memory_order_relaxed);
+  }
+  return out;
 }
 
 void Ledger::CountChanged() {
@@ -442,6 +475,10 @@ void Ledger::CountChanged() {
     sum.filtered += partition.counts.filtered;
     sum.dead_lettered += partition.counts.dead_lettered;
     sum.dropped += partition.counts.dropped;
+    for (std::size_t i = 0; i < kDropRules; ++i) sum.by_rule[i] += partition.counts.by_rule[i];
+  }
+  for (std::size_t i = 0; i < kDropRules; ++i) {
+    dropped_by_[i].store(sum.by_rule[i], std::memory_order_relaxed);
   }
   delivered_.store(sum.delivered, std::memory_order_relaxed);
   filtered_.store(sum.filtered, std::memory_order_relaxed);

@@ -11,6 +11,7 @@
 // must stop sending, or a restart would repeat without bound.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -111,6 +112,8 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   void SetReleased(log::Partition partition, log::Offset end);
   // Waiting rows go, counted as dropped (a replay is cancelled).
   void DropRows(UnixMicros now_us);
+  // Dead letters go, dropped by the rule `destination_deleted` (a replay's, with its destination).
+  void DropAllDead(UnixMicros now_us);
   // The lane ends: what waits, is a dead letter or is among `unanswered` is counted as dropped;
   // `ends` is where it ended.
   void Retire(const std::vector<log::Offset>& ends, const std::vector<Position>& unanswered,
@@ -170,6 +173,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   log::Offset HeldFrom(log::Partition partition) const;
   StoredCursor CursorOf(const PartitionState& state) const;
   void CountChanged();
+  std::array<std::uint64_t, kDropRules> DroppedByRule() const;
 
   const LedgerWorld world_;
   const LaneId lane_;
@@ -192,6 +196,7 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
 
   std::vector<std::atomic<log::Offset>> published_;
   std::atomic<std::uint64_t> delivered_{0}, filtered_{0}, dead_{0}, dropped_{0}, waiting_{0};
+  std::array<std::atomic<std::uint64_t>, kDropRules> dropped_by_ = {};
   std::atomic<std::uint64_t> dead_bytes_{0};
   std::atomic<std::uint64_t> followers_{0};
 };

@@ -23,7 +23,9 @@ bool Lane::MayRun() const {
 bool Lane::MaySend() const {
   const bool own = status_.status == LaneStatus::kActive || (replay_ && replay_->cancelled);
   if (!settings_.enabled || !own) return false;
-  return !replay_ || replay_->live->status_.status == LaneStatus::kActive;
+  if (!replay_) return true;
+  const bool orphan = replay_->orphan || replay_->live == nullptr;  // there is nobody to send to
+  return !orphan && replay_->live->status_.status == LaneStatus::kActive;
 }
 
 void Lane::MaybeFinished() {
@@ -48,6 +50,13 @@ void Lane::DropUnsent(Position at) {
   ledger_->SettleRun(at.partition, at.offset, at.offset + 1, {.dropped = 1});
   ledger_->NoteDropped(at.partition, DropRule::kReplayCancelled, world_.clock->Now(),
                        {{at.offset, at.offset + 1}});
+}
+
+void Lane::OrphanReplay(store::Batch changes, std::function<void()> finished) {
+  replay_->orphan = true;
+  replay_->finished = std::move(finished);
+  ledger_->DropAllDead(world_.clock->Now());
+  CancelReplay(nullptr, std::move(changes), [](const Status&) {});
 }
 
 void Lane::CancelReplay(std::shared_ptr<Destination> fresh, store::Batch changes, Persisted done) {

@@ -20,8 +20,9 @@ struct ReplayPart {
   DestinationId destination = 0;  // webhook ids are the ones of its live pairs
   std::string id;                 // sent as Tributary-Replay
   std::vector<log::Offset> ends;  // per partition, exclusive
-  std::shared_ptr<Lane> live;     // of the same loop
+  std::shared_ptr<Lane> live;     // of the same loop; nullptr: it was deleted before the start
   bool cancelled = false;         // what is left is counted as dropped, not sent
+  bool orphan = false;            // its destination was deleted: dead letters are dropped too
   // Once, on the loop, when every pair of the range has a durable outcome.
   std::function<void()> finished;
 };

@@ -10,6 +10,7 @@ namespace tributary::deliver {
 namespace {
 
 constexpr char kVersion = 1;
+constexpr char kCursorVersion = 2;
 constexpr char kWaitingVersion = 2;
 constexpr char kRedrivenVersion = 3;  // of a waiting row
 constexpr char kAttemptVersion = 2;
@@ -113,24 +114,30 @@ Result<T> Whole(const Reader& reader, T value, const char* what) {
 }  // namespace
 
 std::string EncodeCursor(const StoredCursor& v) {
-  Writer writer;
+  const bool by_rule = v.counts.by_rule != decltype(v.counts.by_rule){};
+  Writer writer(by_rule ? kCursorVersion : kVersion);
   writer.Number(v.cursor).Number(v.start).Number(v.released);
   writer.Number(v.counts.delivered).Number(v.counts.filtered);
   writer.Number(v.counts.dead_lettered).Number(v.counts.dropped);
   writer.Number(static_cast<std::uint32_t>(v.above.size()));
   for (const auto& [first, end] : v.above) writer.Number(first).Number(end);
+  if (by_rule) writer.Number(static_cast<std::uint8_t>(kDropRules));
+  for (std::size_t i = 0; by_rule && i < kDropRules; ++i) writer.Number(v.counts.by_rule[i]);
   return writer.Take();
 }
 
 Result<StoredCursor> DecodeCursor(std::string_view bytes) {
   StoredCursor v;
-  Reader reader(bytes);
+  Reader reader(bytes, kCursorVersion);
   std::uint32_t ranges = 0;
   reader.Number(v.cursor).Number(v.start).Number(v.released);
   reader.Number(v.counts.delivered).Number(v.counts.filtered);
   reader.Number(v.counts.dead_lettered).Number(v.counts.dropped).Number(ranges);
-  if (reader.left() == std::size_t{ranges} * 16) v.above.resize(ranges);
+  if (reader.left() / 16 >= ranges) v.above.resize(ranges);
   for (auto& [first, end] : v.above) reader.Number(first).Number(end);
+  std::uint8_t rules = 0;
+  if (reader.version() == kCursorVersion) reader.Number(rules);
+  for (std::size_t i = 0; i < rules && i < kDropRules; ++i) reader.Number(v.counts.by_rule[i]);
   return Whole(reader, std::move(v), "cursor");
 }
 

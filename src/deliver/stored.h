@@ -4,6 +4,7 @@
 //
 //   Cursor   1, cursor u64, start u64, released u64, delivered u64, filtered u64, dead u64,
 //            dropped u64, n u32, n × (first u64, end u64)         settled ranges above the cursor
+//            2, the same, m u8, m × u64                           dropped by rule m = 1, 2, …
 //   Waiting  2, due_us i64, attempts u32, since_us i64, key u64
 //            3, the same, redriven_after u32                      only of what was redriven
 //            1, due_us i64, attempts u32                          read, no longer written
@@ -24,6 +25,7 @@
 // Pure functions; any thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,6 +45,18 @@ using LaneId = std::uint32_t;  // of a destination's live lane: the destination'
 
 using Position = store::keys::Position;  // (partition, offset)
 
+// Why a pair was dropped. Numbers are on disk: never reuse one.
+enum class DropRule : std::uint8_t {
+  kRetention = 1,           // the log needed the room before the destination had passed it
+  kDestinationDeleted = 2,  // deleted while the pair was pending, retrying or a dead letter
+  kDeleted = 3,             // a dead letter that somebody deleted
+  kDeadLetterAge = 4,       // a dead letter older than `dead_letters.age`
+  kReplayCancelled = 6,     // a pair of a replay that was cancelled
+  kDeadLetterSize = 5,      // the oldest dead letters past `dead_letters.size`
+};
+inline constexpr std::size_t kDropRules = 6;   // numbered from 1
+std::string_view DropRuleName(DropRule rule);  // "retention", "destination_deleted", …
+
 // How often each outcome was reached. Kept per partition, in the cursor's value, so that counts and
 // cursor can never disagree.
 struct Counts {
@@ -50,6 +64,9 @@ struct Counts {
   std::uint64_t filtered = 0;
   std::uint64_t dead_lettered = 0;
   std::uint64_t dropped = 0;
+  // Of the dropped ones, by rule; those that version 1 of the row counted are under none.
+  std::array<std::uint64_t, kDropRules> by_rule = {};
+  std::uint64_t& of(DropRule rule) { return by_rule[static_cast<std::size_t>(rule) - 1]; }
   friend bool operator==(const Counts&, const Counts&) = default;
 };
 
@@ -100,17 +117,6 @@ struct StoredDeadAge {
 };
 std::string EncodeDeadAge(const StoredDeadAge& value);
 Result<StoredDeadAge> DecodeDeadAge(std::string_view bytes);
-
-// Why a pair was dropped. Numbers are on disk: never reuse one.
-enum class DropRule : std::uint8_t {
-  kRetention = 1,           // the log needed the room before the destination had passed it
-  kDestinationDeleted = 2,  // deleted while the pair was pending, retrying or a dead letter
-  kDeleted = 3,             // a dead letter that somebody deleted
-  kDeadLetterAge = 4,       // a dead letter older than `dead_letters.age`
-  kReplayCancelled = 6,     // a pair of a replay that was cancelled
-  kDeadLetterSize = 5,      // the oldest dead letters past `dead_letters.size`
-};
-std::string_view DropRuleName(DropRule rule);  // "retention", "destination_deleted", …
 
 using OffsetRange = std::pair<log::Offset, log::Offset>;  // first, one past the last
 // Appends to runs that are in order, without overlap.

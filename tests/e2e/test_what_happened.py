@@ -1,6 +1,7 @@
 """What became of an event: dead letters, deliveries, the audit; over HTTP only."""
 import json
 import subprocess
+import time
 
 import pytest
 
@@ -220,8 +221,89 @@ def test_the_audit_adds_up_and_says_so(broken):
         assert done.returncode == 0 and "every delivery adds up" in done.stdout, done
 
 
+def test_a_deleted_destination_adds_up_right_after_the_answer_and_a_kill(broken):
+    with Tributary() as server:
+        server.destination("gone", url=broken.url, retry={"schedule": ["0s", "1h"]})
+        send(server, 10, "dead")
+        wait_until(lambda: server.stats("gone")["dead_lettered"] == 10)
+        broken.state["status"] = 500
+        send(server, 10, "retry")
+        wait_until(lambda: server.stats("gone")["retrying"] == 10)
+        server.post("/api/v1/destinations/gone/pause")
+        batch = [{"type": "track", "event": "E", "userId": "u", "messageId": f"late{i}"}
+                 for i in range(500)]
+        assert server.track({"batch": batch}, path="/v1/batch").status == 200
+        replay = server.post("/api/v1/replays", {"destination": "gone", "from": "earliest"}).json()
+        assert server.request("DELETE", "/api/v1/destinations/gone").status == 204
+        server.kill()
+        server.start()
+        send(server, 5, "after")
+        for _ in range(2):
+            report = server.get("/api/v1/audit").json()
+            line = {one["destination"]: one for one in report["destinations"]}["gone"]
+            assert report["balanced"] and line["deleted_at"], report
+            assert (line["events"], line["dropped"], line["counts_checked"]) == (520, 520, True)
+            dropped = all_pages(server, "/api/v1/deliveries?destination=gone&state=dropped", 100)
+            assert len({one["id"] for one in dropped}) == 520
+            assert {one["rule"] for one in dropped} == {"destination_deleted"}
+            for message in ("dead3", "retry3", "late3"):
+                trace = server.get("/api/v1/events/" + message).json()["deliveries"][0]
+                assert (trace["destination"], trace["state"]) == ("gone", "dropped")
+                assert trace["rule"] == "destination_deleted" and trace["destination_deleted_at"]
+            assert server.get("/api/v1/events/after3").json()["deliveries"] == []
+            path = "/api/v1/replays/" + replay["id"]
+            wait_until(lambda: server.get(path).json()["finished_at"])
+            shown = server.get(path).json()
+            assert (shown["state"], shown["lag"], shown["dropped"]) == ("cancelled", 0, 520), shown
+            assert server.stop() == 0
+            server.start()
+        # A new one of that name has nothing to do with it.
+        broken.state["status"] = 204
+        server.destination("gone", url=broken.url)
+        send(server, 1, "new")
+        wait_until(lambda: server.stats("gone")["delivered"] == 1)
+        lines = server.get("/api/v1/audit?destination=gone").json()["destinations"]
+        assert [bool(one["deleted_at"]) for one in lines] == [True, False]
+
+
+def test_the_audit_asks_conditions_again(broken):
+    broken.state["status"] = 204
+    with Tributary() as server:
+        server.destination("some", url=broken.url, filter='.properties.n > 4')
+        for i in range(10):
+            send(server, 1, f"n{i}-", properties={"n": i})
+        wait_until(lambda: server.stats("some")["delivered"] == 5)
+        wait_until(lambda: server.stats("some")["filtered"] == 5)
+        report = server.get("/api/v1/audit").json()
+        line = report["destinations"][0]
+        assert (line["delivered"], line["filtered"], line["undecided"]) == (5, 5, 0), line
+        assert report["balanced"] and line["counts_checked"] and report["conditions"] == 10
+        metrics = server.get("/metrics").body.decode()
+        assert 'tributary_audit_pairs{state="events"} 10' in metrics
+        assert 'tributary_audit_pairs{state="delivered"} 5' in metrics
+        assert "tributary_audit_problems 0" in metrics
+        assert "tributary_audit_runs_total 1" in metrics
+
+
+def test_a_trace_finds_its_source_among_thousands():
+    sources = "".join(f"  - {{name: s{i}, write_key: key-of-source-number-{i}}}\n"
+                      for i in range(2000))
+    with Tributary(config=ALLOW_LOOPBACK + "sources:\n" + sources) as server:
+        for i in (0, 999, 1999):
+            answer = server.track({"event": "E", "userId": "u", "messageId": f"of{i}"},
+                                  key=f"key-of-source-number-{i}")
+            assert answer.status == 200, answer
+        for i in (0, 999, 1999):
+            assert server.get(f"/api/v1/events/of{i}").json()["source"] == f"s{i}"
+        began = time.monotonic()
+        for _ in range(20):
+            assert server.get("/api/v1/events/nobody").status == 404
+        assert time.monotonic() - began < 10
+
+
 @pytest.mark.parametrize("query, field", [
-    ("from=x", "from"), ("to=-1", "to"), ("from=5&to=4", "to"), ("destination=nobody", "destination")])
+    ("from=x", "from"), ("to=-1", "to"), ("from=5&to=4", "to"), ("destination=nobody", "destination"),
+    ("cursor=1.0.5", "cursor"), ("cursor=", "cursor"), ("cursor=1.0.5&from=3", "from")])
 def test_a_wrong_parameter_of_the_audit_is_named(shared_server, query, field):
     answer = shared_server.get("/api/v1/audit?" + query)
     assert answer.status == 400 and answer.json()["field"] == field, answer
