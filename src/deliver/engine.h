@@ -223,8 +223,9 @@ class Engine {
   virtual Audit& audit() = 0;
 
   // ---- What became of a record ----
-  // In byte order of the names, then of the ids. kNotFound when the log has no such record (any
-  // more). The record must be below committed() and no duplicate: those form no pairs.
+  // In byte order of the names, those of deleted destinations last. kNotFound when the log has no
+  // such record (any more). The record must be below committed() and no duplicate: those form no
+  // pairs.
   virtual void Trace(log::Partition partition, log::Offset offset,
                      Done<std::vector<PairTrace>> done) = 0;
   // The seed's Responses row: a destination that does not match, or was deleted, is left out, the

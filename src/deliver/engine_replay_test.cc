@@ -313,7 +313,9 @@ TEST(Replay, GoesWithItsDestination) {
   const std::string id = w.Replay({{"destination", "hook"}, {"from", "earliest"}})["id"];
   w.sim.RunFor(kS);
   ASSERT_TRUE(w.Delete("hook"));
+  ASSERT_TRUE(w.ReplayEnds(id));
   const json gone = w.ShowReplay(id);
+  EXPECT_EQ(gone["delivered"].get<int>() + gone["dropped"].get<int>(), 30) << gone;
   EXPECT_EQ(gone["state"], "cancelled");
   EXPECT_EQ(gone["reason"], "its destination was deleted");
   EXPECT_FALSE(gone["finished_at"].is_null());

@@ -27,7 +27,9 @@ void EngineImpl::TraceRecord(const std::shared_ptr<const log::Log::Found>& found
                                 .pair = {}};
     candidates->push_back(std::move(candidate));
   }
-  std::ranges::stable_sort(*candidates, {}, [](const auto& c) { return c.lane.name; });
+  std::ranges::stable_sort(*candidates, {}, [](const DeliveryCandidate& candidate) {
+    return std::pair(candidate.lane.deleted != nullptr, candidate.lane.name);
+  });
   const DeliveriesWorld world = DeliveriesWorldOf();
   AskLanes(world, candidates,
            [world, candidates, done = std::move(done)](const Status& asked) mutable {

@@ -547,7 +547,7 @@ class DeliverWorld {
         [&](auto done) { engine->Trace(at.partition, at.offset, std::move(done)); });
     EXPECT_TRUE(pairs.has_value()) << pairs.error().ToString();
     for (const PairTrace& pair : pairs.value_or(std::vector<PairTrace>{})) {
-      if (pair.destination == name) return pair;
+      if (pair.destination == name && !pair.deleted_at_us) return pair;
     }
     return {.destination = "(no pair)"};
   }
