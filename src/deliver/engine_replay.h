@@ -77,6 +77,8 @@ class ReplayTable final : public Replays {
   // engine_replay_lanes.cc
   Status LoadReplay(LaneId id, std::string_view value);
   Status EndEarly(LaneId id, Replay& replay);
+  Status CountAgain(LaneId id, ReplayRecord& record,
+                    const std::vector<StoredCursor>& cursors) const;
   Status ClampToLog(LaneId id, ReplayRecord& record) const;
   Result<std::shared_ptr<const Matcher>> MatcherOf(const ReplayRecord& record) const;
   Result<LaneSettings> SettingsOf(const Replay& replay, const Spec& spec,

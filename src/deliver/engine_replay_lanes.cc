@@ -52,13 +52,29 @@ Status ReplayTable::LoadReplay(LaneId id, std::string_view value) {
   TRY_ASSIGN(LaneState state, engine_.LoadLane(id, repairs));
   if (!repairs.empty()) TRY(engine_.world_.store->Write(repairs, store::Sync::kYes));
   const bool empty = state.ledger.dead.empty() && state.ledger.waiting.empty();
-  if (record.ended() && empty) return {};
+  if (record.ended() && empty) return CountAgain(id, record, state.ledger.cursors);
   const Status installed = Install(id, replay, std::move(state));
   if (installed) return {};
   LogError("replay_failed", {{"replay", ReplayId(id)}, {"error", installed.error().ToString()}});
   record.state = ReplayState::kFailed;
   record.reason = installed.error().message();
   return record.ended() ? Status{} : EndEarly(id, *replay);
+}
+
+// The power may have gone between the last of its dead letters and the record that counts them.
+Status ReplayTable::CountAgain(LaneId id, ReplayRecord& record,
+                               const std::vector<StoredCursor>& cursors) const {
+  const Counts before = std::exchange(record.counts, {});
+  for (const StoredCursor& cursor : cursors) {
+    record.counts.delivered += cursor.counts.delivered;
+    record.counts.filtered += cursor.counts.filtered;
+    record.counts.dead_lettered += cursor.counts.dead_lettered;
+    record.counts.dropped += cursor.counts.dropped;
+  }
+  if (record.counts == before) return {};
+  store::Batch batch;
+  batch.Put(Family::kOwned, keys::Replay(id), EncodeReplay(record));
+  return engine_.world_.store->Write(batch, store::Sync::kYes);
 }
 
 // It ends where it is, because it cannot be read.
