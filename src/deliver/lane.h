@@ -214,6 +214,12 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     std::uint64_t dropped = 0;  // by it
     bool releasing = false;
   };
+  // What is left to read before the others of the loop go on.
+  struct Turn {
+    std::size_t records = 0;
+    std::size_t windows = WindowCache::kWindowsPerTurn;
+    std::size_t bytes = WindowCache::kBytesPerTurn;
+  };
   // Counts of a run of records that need no attempt.
   struct Run {
     log::Offset first;
@@ -248,7 +254,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   bool Running() const;
   std::size_t Room(MonoNanos now);
   void ReadAll(MonoNanos now);
-  bool ReadPartition(log::Partition partition, std::size_t& budget, MonoNanos now);
+  bool ReadPartition(log::Partition partition, Turn& turn, MonoNanos now);
   bool ScanWindow(const Window& window, std::size_t& budget, MonoNanos now);
   bool PassesWhole(const Window& window, Reading& reading, const RuleHistory::InForce& rule);
   bool MayTake(const Reading& reading, const log::RecordView& record, MonoNanos now);

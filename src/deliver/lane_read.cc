@@ -50,26 +50,27 @@ std::size_t Lane::Room(MonoNanos now) {
 
 void Lane::ReadAll(MonoNanos now) {
   if (now < read_again_at_) return;
-  std::size_t budget = kRecordsPerTurn;
-  std::size_t windows = WindowCache::kWindowsPerTurn;
+  Turn turn{.records = kRecordsPerTurn};
   for (log::Partition p = 0; p < reading_.size(); ++p) {
-    while (windows > 0 && ReadPartition(p, budget, now)) --windows;
+    while (turn.windows > 0 && turn.bytes > 0 && ReadPartition(p, turn, now)) --turn.windows;
     read_[p].store(reading_[p].next, std::memory_order_relaxed);
   }
-  if (budget == 0 || windows == 0) PumpSoon();
+  if (turn.records == 0 || turn.windows == 0 || turn.bytes == 0) PumpSoon();
   if (!caught_up_ && CaughtUp() && keys_.followers() > 0) PumpSoon();
 }
 
 // True when a window was passed and there may be another.
-bool Lane::ReadPartition(log::Partition partition, std::size_t& budget, MonoNanos now) {
-  if (budget == 0 || reading_[partition].next >= End(partition)) return false;
+bool Lane::ReadPartition(log::Partition partition, Turn& turn, MonoNanos now) {
+  if (turn.records == 0 || reading_[partition].next >= End(partition)) return false;
   const auto window = world_.windows->Get(partition, reading_[partition].next);
   if (!window) {
     LogWarn("lane_cannot_read", {{"destination", name_}, {"error", window.error().ToString()}});
     read_again_at_ = now + kReadAgainAfter;
     return false;
   }
-  return *window != nullptr && ScanWindow(**window, budget, now);
+  if (*window == nullptr) return false;
+  turn.bytes -= std::min(turn.bytes, (*window)->bytes());
+  return ScanWindow(**window, turn.records, now);
 }
 
 // What was taken before a restart may be taken again however many rows there are: followers wait

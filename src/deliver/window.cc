@@ -42,9 +42,17 @@ Result<std::shared_ptr<const Window>> WindowCache::Get(log::Partition partition,
   if (first >= end) return nullptr;
   auto window = std::make_shared<const Window>(partition, std::move(*chunk), first, end,
                                                verdicts_.Duplicates(partition, first, end));
-  recent_.push_front({.window = window, .given = 1, .summary = {}});
-  if (recent_.size() > kWindows) recent_.pop_back();
+  Keep(window);
   return window;
+}
+
+void WindowCache::Keep(std::shared_ptr<const Window> window) {
+  bytes_ += window->bytes();
+  recent_.push_front({.window = std::move(window), .given = 1, .summary = {}});
+  while (recent_.size() > kWindowsMax || (bytes_ > kBytesMax && recent_.size() > 1)) {
+    bytes_ -= recent_.back().window->bytes();
+    recent_.pop_back();
+  }
 }
 
 const WindowSummary* WindowCache::SummaryOf(const Window& window) {

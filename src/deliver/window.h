@@ -28,6 +28,7 @@ class Window {
   // The records at or after `from`; offsets in between may be lost to damage.
   std::span<const log::RecordView> From(log::Offset from) const;
   bool IsDuplicate(log::Offset offset) const { return duplicates_[offset - first_]; }
+  std::size_t bytes() const { return chunk_->bytes(); }  // of the memory that it keeps alive
 
  private:
   log::Partition partition_;
@@ -55,11 +56,18 @@ class WindowCache {
   const WindowSummary* SummaryOf(const Window& window);
   const HeaderClasses& classes() const { return classes_; }
 
-  // Lanes that read so many windows in a turn meet each other's in the cache.
-  static constexpr std::size_t kWindowsPerTurn = 8;
+  // What is kept: so many windows, and so many bytes of them (or one window, if that has more). A
+  // window at the tail is a whole commit of the log, megabytes under a flood, and is kept alive
+  // here after the log has let go of it.
+  static constexpr std::size_t kWindowsMax = 16;
+  static constexpr std::size_t kBytesMax = 16 << 20;
+  // Lanes that read no more than this in a turn meet each other's windows in the cache.
+  static constexpr std::size_t kWindowsPerTurn = kWindowsMax / 2;
+  static constexpr std::size_t kBytesPerTurn = kBytesMax / 2;
+
+  std::size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kWindows = 16;
   static constexpr std::size_t kBytesWanted = 256 * 1024;
   log::Log& log_;
   const log::Verdicts& verdicts_;
@@ -69,10 +77,12 @@ class WindowCache {
     std::uint64_t generation = 0;  // of the classes in `summary`; 0: not made
     WindowSummary summary;
   };
+  void Keep(std::shared_ptr<const Window> window);
   void Summarise(Recent& recent);
 
   HeaderClasses classes_;
   std::deque<Recent> recent_;
+  std::size_t bytes_ = 0;  // of the windows in it
 };
 
 }  // namespace tributary::deliver
