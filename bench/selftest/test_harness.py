@@ -161,7 +161,10 @@ class DeadIsJudgedBesideTheHealthyOne(unittest.TestCase):
     def test_what_grows_with_events_on_both_is_no_cost_of_waiting(self):
         self.assertTrue(self.judge((60, 80, 100), (60, 80, 100), filters=(0, 20, 40)))
 
-    def test_more_than_the_healthy_one_is(self):
+    def test_what_it_holds_from_the_beginning_is_none(self):
+        self.assertTrue(self.judge((70, 90, 110), (60, 80, 100), filters=(0, 20, 40)))
+
+    def test_more_and_more_than_the_healthy_one_is(self):
         self.assertFalse(self.judge((60, 80, 106), (60, 80, 100), filters=(0, 20, 46)))
 
     def test_growth_of_both_that_is_no_filter_is(self):

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "tests/support/memory_log.h"
+#include "support/memory_log.h"
 
 namespace tributary::deliver {
 namespace {
