@@ -48,7 +48,7 @@ const std::map<std::string, Scope> kTable = {
     {"POST /api/v1/destinations/{name}/test", Scope::kWrite},
     {"POST /api/v1/destinations/{name}/dry-run", Scope::kRead},
     {"GET /api/v1/destinations/{name}/stats", Scope::kRead},
-    {"GET /api/v1/audit-log", Scope::kRead},
+    {"GET /api/v1/audit-log", Scope::kAdmin},
     {"GET /api/v1/destinations/{name}/revisions", Scope::kRead},
     {"GET /api/v1/destinations/{name}/revisions/{revision}", Scope::kRead},
     {"POST /api/v1/destinations/{name}/revert", Scope::kWrite},
