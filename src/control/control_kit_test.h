@@ -13,6 +13,7 @@
 #include "deliver/audit.h"
 #include "deliver/dead_letters.h"
 #include "deliver/deliveries.h"
+#include "deliver/dry_run.h"
 #include "ingest/authenticate.h"
 #include "support/memory_log.h"
 #include "support/memory_store.h"
@@ -149,6 +150,14 @@ class FakeDeliveries final : public deliver::Deliveries {
   }
 };
 
+class FakeDryRuns final : public deliver::DryRuns {
+ public:
+  void DryRun(const std::string& name, const log::RecordView&,
+              std::move_only_function<void(Result<std::string>)> done) override {
+    done(Result<std::string>(R"({"destination":")" + name + R"("})"));
+  }
+};
+
 class FakeAudit final : public deliver::Audit {
  public:
   deliver::AuditReport report;
@@ -181,9 +190,8 @@ class FakeEngine final : public deliver::Engine,
   deliver::Replays& replays() override { return fake_replays; }
   FakeRevisions fake_revisions;
   deliver::Revisions& revisions() override { return fake_revisions; }
-  deliver::DryRuns& dry_runs() override {
-    CheckFailed("no dry runs in a fake", __FILE__, __LINE__);
-  }
+  FakeDryRuns fake_dry_runs;
+  deliver::DryRuns& dry_runs() override { return fake_dry_runs; }
   deliver::Committer& committer() override {
     CheckFailed("no committer in a fake", __FILE__, __LINE__);
   }
