@@ -244,8 +244,10 @@ def test_a_deleted_destination_adds_up_right_after_the_answer_and_a_kill(broken)
             assert report["balanced"] and line["deleted_at"], report
             assert (line["events"], line["dropped"], line["counts_checked"]) == (520, 520, True)
             dropped = all_pages(server, "/api/v1/deliveries?destination=gone&state=dropped", 100)
-            assert len({one["id"] for one in dropped}) == 520
-            assert {one["rule"] for one in dropped} == {"destination_deleted"}
+            # Beside its own pairs those of its replay, which may still be reading to its end.
+            own = [one for one in dropped if one["rule"] == "destination_deleted"]
+            assert len(own) == len({one["id"] for one in own}) == 520
+            assert {one["rule"] for one in dropped} <= {"destination_deleted", "replay_cancelled"}
             for message in ("dead3", "retry3", "late3"):
                 trace = server.get("/api/v1/events/" + message).json()["deliveries"][0]
                 assert (trace["destination"], trace["state"]) == ("gone", "dropped")
