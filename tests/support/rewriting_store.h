@@ -1,0 +1,63 @@
+// A store that writes something else than it was asked to: how a test plants the mistake of whoever
+// writes, without a line of it in the product.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/store.h"
+
+namespace tributary::test {
+
+class RewritingStore final : public store::Store {
+ public:
+  struct Part {
+    store::Batch batch;
+    store::Sync sync;
+  };
+  // What is written, one after another, in place of a batch.
+  using Rewrite = std::function<std::vector<Part>(const store::Batch& batch, store::Sync sync)>;
+  // `real` outlives it.
+  RewritingStore(store::Store& real, Rewrite rewrite) : real_(real), rewrite_(std::move(rewrite)) {}
+
+  Status Write(const store::Batch& batch, store::Sync sync) override {
+    for (const Part& write : rewrite_(batch, sync)) {
+      if (Status written = real_.Write(write.batch, write.sync); !written) return written;
+    }
+    return {};
+  }
+  Result<std::optional<std::string>> Get(store::Family family,
+                                         std::string_view key) const override {
+    return real_.Get(family, key);
+  }
+  Status Scan(store::Family family, std::string_view begin, std::string_view end, bool reverse,
+              const Visitor& visitor) const override {
+    return real_.Scan(family, begin, end, reverse, visitor);
+  }
+  Status WipeDerived() override { return real_.WipeDerived(); }
+  Status Checkpoint(const std::string& dir) override { return real_.Checkpoint(dir); }
+  std::string failure() const override { return real_.failure(); }
+
+ private:
+  store::Store& real_;
+  const Rewrite rewrite_;
+};
+
+// Appends the operation as it is.
+inline void AddOp(const store::Batch::Op& op, store::Batch& to) {
+  switch (op.kind) {
+    case store::Batch::Op::Kind::kPut:
+      to.Put(op.family, op.key, op.value);
+      break;
+    case store::Batch::Op::Kind::kDelete:
+      to.Delete(op.family, op.key);
+      break;
+    case store::Batch::Op::Kind::kDeleteRange:
+      to.DeleteRange(op.family, op.key, op.value);
+      break;
+  }
+}
+
+}  // namespace tributary::test
