@@ -306,6 +306,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void SendAsked(std::uint64_t token, const std::string* mapped);
   void FailUnsent(std::uint64_t token, std::string reason);
   void EndUnsent(std::uint64_t token);
+  InFlight TakeUnsent(std::uint64_t token);
 
   // lane_dead.cc
   DeadMoved RedriveAll(const std::vector<DeadEntry>& letters);
@@ -320,6 +321,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void ExpireHeads(MonoNanos now);
   void WatchHead(Position at, KeyQueues::Key key, MonoNanos since, MonoNanos now);
   void GiveUpHead(Position at, MonoNanos now);
+  bool HeldElsewhere(KeyQueues::Key key, bool joins) const;
+  void FollowInstead(Position at, KeyQueues::Key key, MonoNanos now);
   bool HoldsUpOthers(KeyQueues::Key key, MonoNanos since, MonoNanos now) const;
   void EndPair(Position at, KeyQueues::Key key, MonoNanos since);
   void ForgetKeys();
@@ -335,7 +338,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void GatherFollower(Position at, KeyQueues::Key key, MonoNanos now);
   bool GatherRow(Position at, KeyQueues::Key key, MonoNanos now);
   void GatherKept(Position at, KeyQueues::Key key, const Result<std::optional<std::string>>& body);
-  void AddRow(const log::RecordView& record, KeyQueues::Key key, MonoNanos now);
+  bool AddRow(const log::RecordView& record, KeyQueues::Key key, MonoNanos now);
   void FlushInTime(MonoNanos now);
   bool FlushIfRoom(MonoNanos now);
   void Flush(MonoNanos now);

@@ -153,6 +153,13 @@ void Lane::Dispatch(std::uint64_t token, const log::RecordView& record, std::str
     return;
   }
   const InFlight& attempt = in_flight_.at(token);
+  if (attempt.attempt == 1 &&
+      HeldElsewhere(attempt.key, false)) {  // it was to join a batch, but those were switched off
+    const InFlight unsent = TakeUnsent(token);
+    FollowInstead(unsent.at, unsent.key, world_.loop->Now());
+    PumpSoon();
+    return;
+  }
   const std::string webhook_id = WebhookId(destination(), record);
   const std::shared_ptr<Destination> destination = attempt.destination;
   destination->Deliver({.record = &record,

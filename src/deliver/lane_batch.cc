@@ -80,13 +80,11 @@ void Lane::GatherFollower(Position at, KeyQueues::Key key, MonoNanos now) {
   }
 }
 
-// False when its event must be read from the store first, or again: it comes later then.
+// False when it comes later: its event must be read from the store first, or again, or it has no
+// place beside the others of its key.
 bool Lane::GatherRow(Position at, KeyQueues::Key key, MonoNanos now) {
   const auto found = world_.log->ReadOne(at.partition, at.offset);
-  if (found) {
-    AddRow(found->record, key, now);
-    return true;
-  }
+  if (found) return AddRow(found->record, key, now);
   if (CannotReadNow(found.error(), now)) {
     PutRowBack(at, key, now);
     return false;
@@ -121,19 +119,26 @@ void Lane::GatherKept(Position at, KeyQueues::Key key,
   PumpSoon();
 }
 
-void Lane::AddRow(const log::RecordView& record, KeyQueues::Key key, MonoNanos now) {
+// False when it goes only after those of its key that it was to go with.
+bool Lane::AddRow(const log::RecordView& record, KeyQueues::Key key, MonoNanos now) {
   const Position at{record.partition, record.offset};
   const WaitingRows::Row* row = ledger_->rows().Find(at);
   if (AsksPrograms(at)) {
     Send(BeginAttempt(at, key, row, now), record);
-    return;
+    return true;
   }
   const bool fits = !GatherFull(record.payload.size()) || FlushIfRoom(now);
-  if (row->stored.attempts == 0 && fits) {
+  const bool first = row->stored.attempts == 0;
+  if (first && HeldElsewhere(key, fits)) {
+    FollowInstead(at, key, now);
+    return false;
+  }
+  if (first && fits) {
     Gather(record, record.payload, key, now);
   } else {
     ComposeAlone(record, record.payload, key);
   }
+  return true;
 }
 
 void Lane::ComposeAlone(const log::RecordView& record, std::string_view body, KeyQueues::Key key) {

@@ -19,16 +19,16 @@ bool Lane::AsksPrograms(Position at) const {
 
 // What programs were asked about is ready: it was no attempt yet, and joins what gathers.
 void Lane::GatherAsked(std::uint64_t token, const log::RecordView& record, std::string_view body) {
-  const auto found = in_flight_.find(token);
-  const InFlight attempt = std::move(found->second);
-  EndAttempt(found);
-  limiter_.GiveBack();
+  const InFlight attempt = TakeUnsent(token);
+  const MonoNanos now = world_.loop->Now();
   const bool again = attempt.attempt > 1;
+  if (!again && GatherFull(body.size())) Flush(now);
   if (again) {
     ComposeAlone(record, body, attempt.key);
+  } else if (HeldElsewhere(attempt.key, true)) {
+    FollowInstead(attempt.at, attempt.key, now);
   } else {
-    if (GatherFull(body.size())) Flush(world_.loop->Now());
-    Gather(record, body, attempt.key, world_.loop->Now());
+    Gather(record, body, attempt.key, now);
   }
   PumpSoon();
 }

@@ -168,5 +168,31 @@ TEST(LaneBatchRevision, WhatOnlyGatheredIsRenderedByTheNewMapping) {
   for (const json& event : w.Body(0)) EXPECT_EQ(event["by"], "two");
 }
 
+// While one was being mapped, what it was to join went without it.
+TEST(LaneBatchRevision, OfAKeyWhatIsMappedTooLateToJoinFollows) {
+  for (const bool switched_off : {false, true}) {
+    RevisionWorld w(8);
+    w.receivers.answer = [](const std::string&, const Delivery&) {
+      return Receivers::Answer{.outcome = {}, .after = kS};
+    };
+    w.MakeBatches({{"mapping", "one"}, {"order", "key"}});
+    w.AppendAs("a", "Event", R"({"n":0})");
+    w.sim.RunFor(kS / 10);
+    w.programs.takes = kS / 2;
+    w.AppendAs("a", "Event", R"({"n":1})");
+    w.AppendAs("a", "Event", R"({"n":2})");
+    w.sim.RunFor(kS / 20);
+    if (switched_off) {
+      ASSERT_TRUE(w.Patch("hook", {{"batch", {{"size", 1}}}}));
+    }
+    w.sim.RunFor(20 * kS);
+    EXPECT_EQ(w.Stats("hook").delivered, 3U);
+    for (std::size_t i = 1; i < w.receivers.seen.size(); ++i) {
+      EXPECT_GE(w.receivers.seen[i].when, w.receivers.seen[i - 1].answered_at) << i;
+      EXPECT_GT(w.receivers.seen[i].at, w.receivers.seen[i - 1].at) << i;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tributary::deliver

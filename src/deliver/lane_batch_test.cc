@@ -233,6 +233,31 @@ TEST(LaneBatch, InOrderOfKeysMembersStayInOrderAndTheirKeysAreHeld) {
             (std::vector<Numbers>{{0, 1, 2, 3}, {8, 9, 10, 11}, {0, 1, 2, 3}, {4, 5, 6, 7}}));
 }
 
+// They would go together if they fitted.
+TEST(LaneBatch, FollowersOfAKeyThatDoNotFitIntoOneBatchGoOneAfterAnother) {
+  BatchWorld w(18);
+  w.Open();
+  w.Make("hook", {{"order", "key"},
+                  {"concurrency", 4},
+                  {"batch", {{"size", 4}, {"bytes", 50}}},
+                  {"retry", {{"schedule", {"0s", "1s"}}}}});
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    const bool refuses = NumbersIn(d.body).front() == 0 && d.attempt == 1;
+    return refuses ? Refuse(500) : Receivers::Answer{.outcome = {}, .after = 50 * kMs};
+  };
+  w.AppendNumbered(0, "a");
+  w.sim.RunFor(100 * kMs);
+  for (int n = 1; n < 6; ++n) {
+    w.AppendAs("a", "Event", R"({"n":)" + std::to_string(n) + R"(,"pad":"01234567890"})", 0);
+  }
+  w.sim.RunFor(10 * kS);
+  EXPECT_EQ(w.Requests(), (std::vector<Numbers>{{0}, {0}, {1}, {2}, {3}, {4}, {5}}));
+  for (std::size_t i = 1; i < w.receivers.seen.size(); ++i) {
+    EXPECT_GE(w.receivers.seen[i].when, w.receivers.seen[i - 1].answered_at) << i;
+  }
+  EXPECT_EQ(w.Stats("hook").delivered, 6U);
+}
+
 TEST(LaneBatch, HalvesThatShareAKeyGoOneAfterAnother) {
   BatchWorld w(8);
   w.Open();

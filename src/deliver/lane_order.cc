@@ -90,6 +90,28 @@ std::optional<KeyQueues::Key> Lane::ClaimKey(Position at) {
   return key;
 }
 
+// Whether one on its way to its first attempt, which holds this key, was let join others of it that
+// are not where it is now; `joins`: what gathers is.
+bool Lane::HeldElsewhere(KeyQueues::Key key, bool joins) const {
+  if (key == 0) return false;
+  const auto gathered = gathering_.held.find(key);
+  const bool together = joins && gathered != gathering_.held.end();
+  return keys_.held(key) > 1 + (together ? gathered->second : 0);
+}
+
+// It was to join those of its key that gathered, and they went without it: it follows them.
+void Lane::FollowInstead(Position at, KeyQueues::Key key, MonoNanos now) {
+  if (ledger_->rows().Find(at) != nullptr) {
+    PutRowBack(at, key, now);
+  } else {
+    KeepIfReleased(at);
+    ledger_->SettleFollower(at, {.key = key}, now);
+    keys_.Free(key);
+    keys_.Follow(key, at);
+  }
+  if (const auto head = keys_.TakeOverdue(key)) GiveUpHead(*head, now);
+}
+
 bool Lane::HoldsUpOthers(KeyQueues::Key key, MonoNanos since, MonoNanos now) const {
   return key != 0 && settings_.order_wait_ns != 0 && now - since >= settings_.order_wait_ns &&
          keys_.HasFollowers(key);

@@ -137,6 +137,15 @@ void Lane::EndUnsent(std::uint64_t token) {
   }
 }
 
+// It was no attempt; the pair goes on in another way.
+Lane::InFlight Lane::TakeUnsent(std::uint64_t token) {
+  const auto found = in_flight_.find(token);
+  InFlight attempt = std::move(found->second);
+  EndAttempt(found);
+  limiter_.GiveBack();
+  return attempt;
+}
+
 std::shared_ptr<const Matcher> Lane::RuleAt(Position at) const {
   return rules_.Shared(at.partition, at.offset);
 }
