@@ -58,6 +58,12 @@ bool History::WasDurable(const Seen& seen, MonoNanos until) const {
   });
 }
 
+bool History::MayBeLost(MonoNanos settled, MonoNanos until) const {
+  return std::ranges::any_of(cuts, [&](const Cut& cut) {
+    return cut.at >= settled && cut.at <= until && settled + kCommittedWithin >= cut.durable_until;
+  });
+}
+
 // ---- What became of it ----
 
 std::string Oracle::Name(const Lane& lane, Position at) {
@@ -76,10 +82,12 @@ Oracle::Facts Oracle::FactsOf(const Lane& lane) const {
     if (!Concerns(request, lane)) continue;
     const Seen& seen = receivers_.SeenOf(request);
     for (const std::uint64_t serial : request.serials) {
-      const auto [it, fresh] = facts.try_emplace(history_.by_serial.at(serial));
-      PairFacts& pair = it->second;
-      if (fresh) pair.first_attempt = seen.when;
-      if (request.Took(serial) && !std::exchange(pair.taken, true)) pair.first_taken = seen.when;
+      PairFacts& pair = facts[history_.by_serial.at(serial)];
+      pair.sent.push_back(&request);
+      if (request.Took(serial)) {
+        if (!std::exchange(pair.taken, true)) pair.first_taken = seen.when;
+        pair.last_taken = seen.when;
+      }
       pair.failed_durably = pair.failed_durably || (!request.Took(serial) && seen.answered &&
                                                     history_.WasDurable(seen, now));
     }

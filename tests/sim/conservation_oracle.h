@@ -35,6 +35,8 @@ struct History {
   // Between a request's answer and `until` the power did not go, or only when what the answer meant
   // had become an outcome or row in the store.
   bool WasDurable(const Seen& seen, MonoNanos until) const;
+  // Between the two the power went, and what was settled by then need not have been in the store.
+  bool MayBeLost(MonoNanos settled, MonoNanos until) const;
 };
 
 class Oracle {
@@ -61,9 +63,16 @@ class Oracle {
     bool taken = false;           // by its receiver
     bool failed_durably = false;  // an attempt failed, and its row was in the store
     MonoNanos first_taken = 0;
-    MonoNanos first_attempt = 0;
+    MonoNanos last_taken = 0;
+    std::vector<const Request*> sent;
   };
   using Facts = std::map<Position, PairFacts>;
+  // What was sent of one key since the program started.
+  struct KeyRun {
+    const Seen* last = nullptr;   // its newest request
+    log::Offset end = 0;          // the newest that was ever sent is below
+    std::set<log::Offset> again;  // of these, what may come again
+  };
 
   void Say(const std::string& problem) { problems_.push_back(problem); }
   static std::string Name(const Lane& lane, Position at);
@@ -82,7 +91,11 @@ class Oracle {
   // conservation_order.cc
   void CheckOrder(const Lane& lane, const Facts& facts);
   void CheckOrderWithinRuns(const Lane& lane);
+  void CheckOrderOf(const Lane& lane, const Request& request,
+                    const std::vector<std::uint64_t>& serials, KeyRun& run);
   void CheckOrderAcrossRuns(const Lane& lane, const Facts& facts);
+  void CheckPassed(const Lane& lane, Position first, const PairFacts& of_first, Position at,
+                   const PairFacts& pair);
   void CheckRepeats();
   void CheckIds();
   bool Concerns(const Request& request, const Lane& lane) const;
