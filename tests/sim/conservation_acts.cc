@@ -210,7 +210,12 @@ void World::RedriveAll() {
   const auto moved = w_.Answered<DeadMoving>([&](auto done) {
     w_.engine->dead_letters().Move(DeadAction::kRedrive, {}, std::move(done));
   });
-  if (!moved) Say("not redriven: " + moved.error().ToString());
+  if (!moved) return Say("not redriven: " + moved.error().ToString());
+  // It waits while a destination has its limit of waiting rows, and is answered meanwhile.
+  const bool over = w_.sim.RunUntil([&] {
+    return !w_.engine->dead_letters().Moving(DeadAction::kRedrive, moved->id)->running;
+  });
+  if (!over) Say("the redrive does not end");
   if (!ComesToRest()) return;
   for (const DeadLetter& letter : DeadLettersOf({})) {
     const std::string_view reason = letter.reason;
