@@ -212,9 +212,8 @@ void World::RedriveAll() {
   });
   if (!moved) return Say("not redriven: " + moved.error().ToString());
   // It waits while a destination has its limit of waiting rows, and is answered meanwhile.
-  const bool over = w_.sim.RunUntil([&] {
-    return !w_.engine->dead_letters().Moving(DeadAction::kRedrive, moved->id)->running;
-  });
+  const bool over = w_.sim.RunUntil(
+      [&] { return !w_.engine->dead_letters().Moving(DeadAction::kRedrive, moved->id)->running; });
   if (!over) Say("the redrive does not end");
   if (!ComesToRest()) return;
   for (const DeadLetter& letter : DeadLettersOf({})) {

@@ -84,10 +84,7 @@ Oracle::Facts Oracle::FactsOf(const Lane& lane) const {
     for (const std::uint64_t serial : request.serials) {
       PairFacts& pair = facts[history_.by_serial.at(serial)];
       pair.sent.push_back(&request);
-      if (request.Took(serial)) {
-        if (!std::exchange(pair.taken, true)) pair.first_taken = seen.when;
-        pair.last_taken = seen.when;
-      }
+      if (request.Took(serial) && !std::exchange(pair.taken, true)) pair.first_taken = seen.when;
       pair.failed_durably = pair.failed_durably || (!request.Took(serial) && seen.answered &&
                                                     history_.WasDurable(seen, now));
     }

@@ -63,7 +63,6 @@ class Oracle {
     bool taken = false;           // by its receiver
     bool failed_durably = false;  // an attempt failed, and its row was in the store
     MonoNanos first_taken = 0;
-    MonoNanos last_taken = 0;
     std::vector<const Request*> sent;
   };
   using Facts = std::map<Position, PairFacts>;

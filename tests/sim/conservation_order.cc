@@ -82,7 +82,8 @@ void Oracle::CheckOrderAcrossRuns(const Lane& lane, const Facts& facts) {
 void Oracle::CheckPassed(const Lane& lane, Position first, const PairFacts& of_first, Position at,
                          const PairFacts& pair) {
   const std::uint64_t first_serial = history_.EventAt(first).serial;
-  bool passed = pair.taken && pair.last_taken < of_first.first_taken;
+  const MonoNanos newest = receivers_.SeenOf(*pair.sent.back()).when;
+  bool passed = pair.taken && newest < of_first.first_taken;
   for (const Request* request : pair.sent) {
     const MonoNanos when = receivers_.SeenOf(*request).when;
     if (when >= of_first.first_taken || WasIn(*request, first_serial)) {
