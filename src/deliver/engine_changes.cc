@@ -452,18 +452,21 @@ void EngineImpl::DeleteNow(const std::string& name, Done<void> done, Finish fini
   entry->loop->loop.executor->Post([this, entry, batch = std::move(batch), done = std::move(done),
                                     replays = replay_table_->PrepareDelete(entry->id),
                                     finish = std::move(finish)]() mutable {
-    replays();
     std::erase(entry->loop->lanes, entry->lane);
-    entry->lane->Retire(std::move(batch), [this, entry, done = std::move(done),
-                                           finish = std::move(finish)](const Status& s) mutable {
-      OnCommitter([this, entry, status = s,
-                   lane = std::make_shared<const DeletedLane>(*entry->lane), done = std::move(done),
-                   finish = std::move(finish)](const Status&) mutable {
-        if (status) Deleted(entry, std::move(lane));
-        done(status);
-        finish();
-      });
-    });
+    entry->lane->Retire(
+        std::move(batch), [this, entry, replays = std::move(replays), done = std::move(done),
+                           finish = std::move(finish)](const Status& s) mutable {
+          // Not before, or a power cut might leave the destination without what its replays
+          // dropped.
+          if (s) replays();
+          OnCommitter([this, entry, status = s,
+                       lane = std::make_shared<const DeletedLane>(*entry->lane),
+                       done = std::move(done), finish = std::move(finish)](const Status&) mutable {
+            if (status) Deleted(entry, std::move(lane));
+            done(status);
+            finish();
+          });
+        });
   });
 }
 

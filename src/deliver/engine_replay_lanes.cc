@@ -51,7 +51,10 @@ Status ReplayTable::LoadReplay(LaneId id, std::string_view value) {
   store::Batch repairs;
   TRY_ASSIGN(LaneState state, engine_.LoadLane(id, repairs));
   if (!repairs.empty()) TRY(engine_.world_.store->Write(repairs, store::Sync::kYes));
-  const bool empty = state.ledger.dead.empty() && state.ledger.waiting.empty();
+  // Of one that had ended, dead letters may be on their way again.
+  const LedgerState& rows = state.ledger;
+  const bool empty =
+      rows.dead.empty() && rows.waiting.empty() && rows.followers.empty() && rows.batches.empty();
   if (record.ended() && empty) return CountAgain(id, record, state.ledger.cursors);
   const Status installed = Install(id, replay, std::move(state));
   if (installed) return {};

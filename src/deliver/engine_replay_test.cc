@@ -1,4 +1,5 @@
 // Replays in a simulated world: what is sent and what is not, what survives, how they end.
+#include "deliver/dead_letters.h"
 #include "deliver/sim_kit_test.h"
 #include "support/scaled.h"
 
@@ -366,6 +367,58 @@ TEST(Replay, ItsDeadLettersAreItsOwnAndStayUntilItIsDeleted) {
   w.Crash(4);
   w.Open();
   EXPECT_EQ(w.engine->replays().Get(id).error().code(), ErrorCode::kNotFound);
+}
+
+// They are neither dead nor single rows then, and the replay has its end.
+TEST(Replay, ItsRedrivenDeadLettersThatWaitInABatchGoOnAfterARestart) {
+  DeliverWorld w(12);
+  w.Open();
+  w.Make("hook", {{"batch", {{"size", 4}}}, {"retry", {{"schedule", {"0s", "10s"}}}}});
+  w.AppendMany(4);
+  w.sim.RunFor(kS);
+  w.receivers.answer = [](const std::string&, const Delivery&) {
+    return Receivers::Answer{.outcome = Outcome::Reject("HTTP 400")};
+  };
+  const std::string id = w.Replay({{"destination", "hook"}, {"from", "earliest"}})["id"];
+  ASSERT_TRUE(w.ReplayEnds(id));
+  ASSERT_EQ(w.ShowReplay(id)["dead_lettered"], 4);
+  w.receivers.answer = [](const std::string&, const Delivery&) {
+    return Receivers::Answer{.outcome = Outcome::Retry("HTTP 500")};
+  };
+  ASSERT_TRUE(w.Answered<DeadMoving>([&](auto done) {
+    w.engine->dead_letters().Move(DeadAction::kRedrive, {}, std::move(done));
+  }));
+  w.sim.RunFor(kS);
+  w.Crash(5);
+  w.receivers.answer = [](const std::string&, const Delivery&) { return Receivers::Answer{}; };
+  w.Open();
+  w.sim.RunFor(30 * kS);
+  EXPECT_EQ(w.ShowReplay(id)["delivered"], 4) << w.ShowReplay(id);
+}
+
+TEST(Replay, ADeletionOfItsDestinationThatThePowerTookTakesNothingOfIt) {
+  for (MonoNanos cut = 0; cut < 40 * kMs; cut += kMs) {
+    DeliverWorld w(static_cast<std::uint64_t>(cut));
+    w.Open();
+    w.Make("hook");
+    w.AppendMany(3);
+    w.sim.RunFor(kS);
+    w.receivers.answer = [](const std::string&, const Delivery&) {
+      return Receivers::Answer{.outcome = Outcome::Reject("HTTP 400")};
+    };
+    const std::string id = w.Replay({{"destination", "hook"}, {"from", "earliest"}})["id"];
+    ASSERT_TRUE(w.ReplayEnds(id));
+    w.verdicts.sync_takes = 20 * kMs;  // until then what the destination has done is not durable
+    w.AppendMany(3);
+    w.sim.RunFor(5 * kMs);
+    w.engine->Delete("hook", [](const auto&) {});
+    w.sim.RunFor(cut);
+    w.Crash(6);
+    w.Open();
+    w.sim.RunFor(kS);
+    const bool there = w.engine->Get("hook").has_value();
+    EXPECT_EQ(w.ShowReplay(id)[there ? "dead_lettered" : "dropped"], 3) << cut;
+  }
 }
 
 TEST(Replay, WhatRetentionTakesIsDroppedAndAFinishedOneHoldsNothing) {
