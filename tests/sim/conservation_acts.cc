@@ -54,7 +54,8 @@ void World::ChangeRule() {
   Crash();
   const json now = json::parse(*w_.engine->Get(made->name));
   if (made->ordered != (now["order"] == "key")) made->ordered = !made->ordered;
-  for (const auto& [field, value] : rule.Fields().items()) {
+  const json wanted = rule.Fields();
+  for (const auto& [field, value] : wanted.items()) {
     if (now[field] == value) continue;
     made->rules.pop_back();
     return;

@@ -259,6 +259,18 @@ std::vector<std::string> Oracle::Audited(DeliverWorld& world) {
   return problems;
 }
 
+// Of deleted destinations too, whose backlog nobody looked at.
+void Oracle::CheckAuditAtRest() {
+  const auto report = world_.Answered<AuditReport>(
+      [&](auto done) { world_.engine->audit().Run({}, std::move(done)); });
+  if (!report) return Say("the audit failed: " + report.error().ToString());
+  for (const AuditLine& line : report->destinations) {
+    const std::uint64_t sum = line.delivered + line.filtered + line.dead_lettered + line.dropped;
+    if (line.pending + line.undecided != 0) Say("audit of " + line.destination + ": not at rest");
+    if (line.events != sum) Say("audit of " + line.destination + ": the sum is not the whole");
+  }
+}
+
 std::vector<std::string> Oracle::Check() {
   for (const Made& made : history_.made) {
     if (made.alive) CheckDestination(made);
@@ -267,6 +279,7 @@ std::vector<std::string> Oracle::Check() {
   CheckRepeats();
   CheckIds();
   CheckLeftovers();
+  CheckAuditAtRest();
   std::ranges::move(Audited(world_), std::back_inserter(problems_));
   return problems_;
 }

@@ -86,6 +86,7 @@ class Oracle {
   void CheckDestination(const Made& made);
   void CheckReplay(const MadeReplay& replay);
   void CheckLeftovers();
+  void CheckAuditAtRest();
 
   // conservation_order.cc
   void CheckOrder(const Lane& lane, const Facts& facts);
