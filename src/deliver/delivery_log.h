@@ -30,7 +30,8 @@ inline constexpr MonoNanos kDeliveryLogFlush = 25 * kNanosPerMilli;
 inline constexpr std::size_t kDeliveryLogQueueMax = 262'144;   // attempts not yet written
 inline constexpr std::size_t kDeliveryLogMergeRows = 131'072;  // kept in memory until merged
 inline constexpr std::size_t kDeliveryLogMergeTextBytes = 4 << 20;
-inline constexpr std::size_t kDeliveryLogBlockRows = 8'192;  // of a merged block
+// Of a merged block: what one trace unpacks per destination.
+inline constexpr std::size_t kDeliveryLogBlockRows = 1'024;
 
 struct DeliveryLogWorld {
   os::FileSystem* fs = nullptr;
