@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "base/logging.h"
+#include "config/json_text.h"
 
 namespace tributary::app {
 namespace {
@@ -123,7 +124,7 @@ std::string BackupRunner::TextOf(const Job& job) {
                        {"bytes_kept", p.bytes_kept.load()},
                        {"log", std::move(log)},
                        {"secret_key_left_out", job.secret_key_left_out}};
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+  return config::DumpText(object);
 }
 
 }  // namespace tributary::app

@@ -5,6 +5,7 @@
 #include "app/translate.h"
 #include "base/logging.h"
 #include "cli/config_check.h"
+#include "config/json_text.h"
 #include "http/error_response.h"
 
 namespace tributary::app {
@@ -13,10 +14,6 @@ namespace {
 using Answer = control::Configuration::Answer;
 using config::Difference;
 using nlohmann::json;
-
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
 
 Answer Refusal(const Error& error) {
   http::Response response = http::ErrorResponse(error);
@@ -33,11 +30,11 @@ Answer Refusal(const config::Problems& problems) {
                     {"field", p.field},
                     {"message", p.message}});
   }
-  return {400, Dump({{"success", false},
-                     {"code", "invalid"},
-                     {"message", problems.front().ToString()},
-                     {"field", problems.front().field},
-                     {"problems", std::move(list)}})};
+  return {400, config::DumpText({{"success", false},
+                                 {"code", "invalid"},
+                                 {"message", problems.front().ToString()},
+                                 {"field", problems.front().field},
+                                 {"problems", std::move(list)}})};
 }
 
 std::vector<std::string> DeclaredOf(const config::Settings& settings) {
@@ -136,7 +133,7 @@ Answer Reloader::AnswerOf(const Prepared& prepared, bool applied) {
   json object = {{"needs_restart", std::move(later)},
                  {"changes", json::parse(config::DifferencesJson(prepared.differences))}};
   if (applied) object["applied"] = std::move(now);
-  return {200, Dump(object)};
+  return {200, config::DumpText(object)};
 }
 
 void Reloader::Plan(std::optional<File> file, Done done) {

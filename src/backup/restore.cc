@@ -80,7 +80,7 @@ class Restorer {
 Status TakeEmptyDir(os::FileSystem& fs, const std::string& dir) {
   if (!fs.Exists(dir)) {
     TRY(fs.CreateDir(dir));
-    return fs.SyncDir(ParentOf(dir));
+    return fs.SyncDir(os::ParentOf(dir));
   }
   TRY_ASSIGN(const auto names, fs.List(dir));
   if (names.empty()) return {};

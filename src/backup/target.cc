@@ -55,8 +55,8 @@ Status CheckTarget(os::FileSystem& fs, const std::string& dir, const std::string
   if (fs.Exists(dir)) {
     TRY_ASSIGN(real, fs.RealPath(dir));
   } else {
-    const auto parent = fs.RealPath(ParentOf(dir));
-    if (!parent) return Wrong("in a directory that exists: " + ParentOf(dir) + " does not");
+    const auto parent = fs.RealPath(os::ParentOf(dir));
+    if (!parent) return Wrong("in a directory that exists: " + os::ParentOf(dir) + " does not");
     real = (*parent == "/" ? "" : *parent) + "/" + LastPart(dir);
   }
   TRY_ASSIGN(const std::string data, fs.RealPath(data_dir));
@@ -85,7 +85,7 @@ Result<Target> Target::Open(os::FileSystem& fs, const std::string& dir) {
 Status Target::TakeDir() {
   if (!fs_->Exists(dir_)) {
     TRY(fs_->CreateDir(dir_));
-    TRY(fs_->SyncDir(ParentOf(dir_)));
+    TRY(fs_->SyncDir(os::ParentOf(dir_)));
   }
   TRY_ASSIGN(std::vector<std::string> names, fs_->List(dir_));
   std::erase(names, kLockName);

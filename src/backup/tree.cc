@@ -54,15 +54,6 @@ class Walk {
 
 }  // namespace
 
-std::string ParentOf(const std::string& path) {
-  const std::size_t last = path.find_last_not_of('/');
-  if (last == std::string::npos) return "/";
-  const std::size_t slash = path.rfind('/', last);
-  if (slash == std::string::npos) return ".";
-  const std::size_t end = path.find_last_not_of('/', slash);
-  return end == std::string::npos ? "/" : path.substr(0, end + 1);
-}
-
 Status RemoveTree(os::FileSystem& fs, const std::string& path) {
   return RemoveBelow(fs, path, 0);
 }

@@ -12,9 +12,6 @@ namespace tributary::backup {
 // Deeper directories than this are refused (kTooLarge): nothing of ours is nested so.
 inline constexpr int kTreeDepthMax = 32;
 
-// "" is the current directory's, "/" its own.
-std::string ParentOf(const std::string& path);
-
 // Removes a directory with everything in it; what is not there is fine. Follows no symbolic link.
 Status RemoveTree(os::FileSystem& fs, const std::string& path);
 

@@ -43,6 +43,10 @@ std::unexpected<Error> Fail(ErrorCode code, std::string field, std::string messa
 std::unexpected<Error> Fail(Error error) {
   return std::unexpected(std::move(error));
 }
+std::unexpected<Error> WrongField(std::string_view field, std::string_view rest) {
+  return Fail(ErrorCode::kInvalid, std::string(field),
+              std::string(field) + " " + std::string(rest));
+}
 
 std::string Error::ToString() const {
   std::string out(CodeName(code_));

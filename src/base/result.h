@@ -63,6 +63,8 @@ using Status = std::expected<void, Error>;
 std::unexpected<Error> Fail(ErrorCode code, std::string message);
 std::unexpected<Error> Fail(ErrorCode code, std::string field, std::string message);
 std::unexpected<Error> Fail(Error error);
+// kInvalid of a field, whose name begins the sentence: "limit must be a number".
+std::unexpected<Error> WrongField(std::string_view field, std::string_view rest);
 
 // The one way to drop an error on purpose; `why` makes every such place searchable.
 template <class T>

@@ -19,6 +19,11 @@ std::string Cell(const ordered_json& object, std::string_view name) {
   return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
+std::uint64_t NumberCell(const ordered_json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
 std::string Pretty(const std::string& body) {
   return EscapeBlock(PrettyJson(body, kAnswerBytesMax).value_or(body)) + "\n";
 }

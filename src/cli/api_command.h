@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
 #include "cli/api.h"
 #include "cli/registry.h"
 
@@ -15,6 +16,13 @@ namespace tributary::cli {
 
 // A member of an object as people read it: texts without quotes, "" for what is absent or null.
 std::string Cell(const nlohmann::ordered_json& object, std::string_view name);
+
+// A member that is a whole number of at least 0; 0 for anything else.
+std::uint64_t NumberCell(const nlohmann::ordered_json& object, const char* name);
+
+inline constexpr int kListEntriesMax = 1'000'000;
+inline constexpr MonoNanos kProgressPollNs =
+    200 * kNanosPerMilli;  // between two looks at long work
 
 // JSON as it came, with line breaks.
 std::string Pretty(const std::string& body);

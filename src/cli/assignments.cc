@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
+
 namespace tributary::cli {
 
 using nlohmann::json;
@@ -26,7 +28,7 @@ Result<std::string> ObjectOf(const std::vector<std::string>& assignments) {
     json parsed = json::parse(value, nullptr, false);
     (*at)[std::string(name)] = parsed.is_discarded() ? json(value) : std::move(parsed);
   }
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+  return config::DumpText(object);
 }
 
 }  // namespace tributary::cli

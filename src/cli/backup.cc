@@ -7,6 +7,7 @@
 #include "cli/pretty_json.h"
 #include "cli/progress_bar.h"
 #include "cli/registry.h"
+#include "config/json_text.h"
 #include "os/clock.h"
 #include "store/data_dir.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr MonoNanos kPollNs = 100 * kNanosPerMilli;
+constexpr MonoNanos kJobPollNs = 100 * kNanosPerMilli;
 constexpr const char* kPath = "/api/v1/backups";
 
 std::uint64_t Number(const json& object, const char* name) {
@@ -90,9 +91,7 @@ class Backup final : public Command {
     const json body = {{"dir", dir}};
     TRY_ASSIGN(
         std::string text,
-        CallForBody(*api, {.method = "POST",
-                           .path = kPath,
-                           .body = body.dump(-1, ' ', false, json::error_handler_t::replace)}));
+        CallForBody(*api, {.method = "POST", .path = kPath, .body = config::DumpText(body)}));
     ProgressBar bar(context, "backing up", ProgressBar::Unit::kBytes);
     for (;;) {
       json job = json::parse(text, nullptr, false);
@@ -104,7 +103,7 @@ class Backup final : public Command {
         return Fail(ErrorCode::kInternal, "the server's answer is not as it should be");
       }
       bar.Show(Number(job, "bytes_done"), Number(job, "bytes_total"));
-      api->Wait(kPollNs);
+      api->Wait(kJobPollNs);
       TRY_ASSIGN(text, CallForBody(*api, {.path = std::string(kPath) + "/" +
                                                   EncodePathPart(Text(job, "id"))}));
     }

@@ -24,12 +24,12 @@ class Judge final : public SpecJudge {
         reader_(*matchers_, {.egress = &guard_}, programs_.get()),
         shown_by_(*matchers_, {.egress = nullptr}, programs_.get()) {}
 
-  Status Check(const std::string& json) const override {
-    TRY(reader_.Create(json));
+  Status Check(const std::string& json_text) const override {
+    TRY(reader_.Create(json_text));
     return {};
   }
-  Result<std::string> Normal(const std::string& json, bool redact) const override {
-    TRY_ASSIGN(const deliver::Spec spec, shown_by_.Create(json));
+  Result<std::string> Normal(const std::string& json_text, bool redact) const override {
+    TRY_ASSIGN(const deliver::Spec spec, shown_by_.Create(json_text));
     return shown_by_.Write(spec, redact).dump();
   }
 
@@ -75,7 +75,9 @@ std::expected<Loaded, Problems> LoadAndJudge(const LoadInput& input,
   }
   if (loaded->settings.destinations.empty()) return loaded;
   LoadInput with = input;
-  with.check_destination = [&judge](const std::string& json) { return (*judge)->Check(json); };
+  with.check_destination = [&judge](const std::string& json_text) {
+    return (*judge)->Check(json_text);
+  };
   return config::Load(with);
 }
 

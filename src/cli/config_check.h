@@ -23,10 +23,10 @@ class SpecJudge {
                                                  KnownSource known_source = nullptr);
   virtual ~SpecJudge() = default;
   // The error's field is below the destination.
-  virtual Status Check(const std::string& json) const = 0;
+  virtual Status Check(const std::string& json_text) const = 0;
   // All options, those that were not named too, as JSON; secrets as "***" when `redact`. Addresses
   // are not judged.
-  virtual Result<std::string> Normal(const std::string& json, bool redact) const = 0;
+  virtual Result<std::string> Normal(const std::string& json_text, bool redact) const = 0;
 };
 
 std::expected<config::Loaded, config::Problems> LoadAndJudge(

@@ -4,20 +4,14 @@
 #include "cli/api_command.h"
 #include "cli/delivery_columns.h"
 #include "cli/progress_bar.h"
+#include "config/json_text.h"
 
 namespace tributary::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::string_view kPath = "/api/v1/dead-letters";
-constexpr int kEntriesMax = 1'000'000;
-constexpr MonoNanos kPollNs = 200 * kNanosPerMilli;
-
-std::uint64_t Number(const ordered_json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
+constexpr std::string_view kDeadLettersPath = "/api/v1/dead-letters";
 
 class DeadLetters final : public ApiCommand {
  public:
@@ -26,7 +20,7 @@ class DeadLetters final : public ApiCommand {
     Arguments& list = a.Verb("list", "Lists them, newest first.", Calls(&DeadLetters::List));
     list.Option("--message-id", message_id_, "ID", "Of this event only.");
     list.Option("--source", source_, "NAME", "Of this source only.");
-    list.Number("--limit", limit_, 1, kEntriesMax, "Most entries (100).");
+    list.Number("--limit", limit_, 1, kListEntriesMax, "Most entries (100).");
     a.Verb("show", "Shows one with its event.", Calls(&DeadLetters::Show))
         .Positional("ID", id_, "As 'list' shows it.");
     Arguments& redrive =
@@ -45,11 +39,11 @@ class DeadLetters final : public ApiCommand {
 
  private:
   Result<std::string> List(Context&, Api& api) {
-    const std::string path = PathWith(std::string(kPath), {{"destination", destination_},
-                                                           {"since", since_},
-                                                           {"until", until_},
-                                                           {"message_id", message_id_},
-                                                           {"source", source_}});
+    const std::string path = PathWith(std::string(kDeadLettersPath), {{"destination", destination_},
+                                                                      {"since", since_},
+                                                                      {"until", until_},
+                                                                      {"message_id", message_id_},
+                                                                      {"source", source_}});
     return ListOf(api, path, static_cast<std::size_t>(limit_),
                   {{"ID", "id"},
                    {"MESSAGE ID", "message_id"},
@@ -59,7 +53,7 @@ class DeadLetters final : public ApiCommand {
                    {"LAST", "", LastAttemptCell}});
   }
   Result<std::string> Show(Context&, Api& api) {
-    return GetPretty(api, std::string(kPath) + "/" + EncodePathPart(id_));
+    return GetPretty(api, std::string(kDeadLettersPath) + "/" + EncodePathPart(id_));
   }
   Result<std::string> Redrive(Context& context, Api& api) {
     return Move(context, api, "redrive", "redrives", "redriven");
@@ -80,21 +74,22 @@ class DeadLetters final : public ApiCommand {
                   all_ ? "--all stands alone"
                        : "say which ones: --destination, --id, --since, --until or --all");
     }
-    return body.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    return config::DumpOrderedText(body);
   }
 
   // A large move is answered while it runs; it is watched to its end.
   Result<std::string> Move(Context& context, Api& api, const std::string& verb,
                            const std::string& running, const std::string& done) {
     TRY_ASSIGN(std::string selection, Selection());
-    TRY_ASSIGN(std::string text, Post(api, std::string(kPath) + "/" + verb, std::move(selection)));
+    TRY_ASSIGN(std::string text,
+               Post(api, std::string(kDeadLettersPath) + "/" + verb, std::move(selection)));
     ProgressBar bar(context, done, ProgressBar::Unit::kCount);
     ordered_json moving = ordered_json::parse(text, nullptr, false);
     while (moving.is_object() && Cell(moving, "state") == "running") {
-      bar.Show(Number(moving, "done"), Number(moving, "total"));
-      api.Wait(kPollNs);
-      TRY_ASSIGN(text, CallForBody(api, {.path = std::string(kPath) + "/" + running + "/" +
-                                                 EncodePathPart(Cell(moving, "id"))}));
+      bar.Show(NumberCell(moving, "done"), NumberCell(moving, "total"));
+      api.Wait(kProgressPollNs);
+      TRY_ASSIGN(text, CallForBody(api, {.path = std::string(kDeadLettersPath) + "/" + running +
+                                                 "/" + EncodePathPart(Cell(moving, "id"))}));
       moving = ordered_json::parse(text, nullptr, false);
     }
     return Said(text, done + " " + Cell(moving, done.c_str()));

@@ -7,8 +7,6 @@
 namespace tributary::cli {
 namespace {
 
-constexpr int kEntriesMax = 1'000'000;
-
 class Deliveries final : public ApiCommand {
  public:
   void Describe(Arguments& a) override {
@@ -20,7 +18,7 @@ class Deliveries final : public ApiCommand {
     list.Option("--message-id", filters_[2].value, "ID", "Of this event only.");
     list.Option("--since", filters_[3].value, "TIME", "Not before.");
     list.Option("--until", filters_[4].value, "TIME", "Before.");
-    list.Number("--limit", limit_, 1, kEntriesMax, "Most entries (100).");
+    list.Number("--limit", limit_, 1, kListEntriesMax, "Most entries (100).");
   }
 
  private:

@@ -12,9 +12,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::string_view kPath = "/api/v1/destinations";
+constexpr std::string_view kDestinationsPath = "/api/v1/destinations";
 
-std::string StatusCell(const ordered_json& destination) {
+std::string DestinationStatus(const ordered_json& destination) {
   std::string status = Cell(destination, "status");
   if (Cell(destination, "enabled") == "false") status = "off";
   const std::string reason = Cell(destination, "status_reason");
@@ -71,18 +71,21 @@ class Destinations final : public ApiCommand {
   }
 
   std::string PathOf(std::string_view rest = {}) const {
-    return std::string(kPath) + "/" + EncodePathPart(name_) + std::string(rest);
+    return std::string(kDestinationsPath) + "/" + EncodePathPart(name_) + std::string(rest);
   }
 
   Result<std::string> List(Context&, Api& api) {
-    return ListOf(
-        api, std::string(kPath), kAllEntries,
-        {{"NAME", "name"}, {"TYPE", "type"}, {"STATUS", "status", StatusCell}, {"URL", "url"}});
+    return ListOf(api, std::string(kDestinationsPath), kAllEntries,
+                  {{"NAME", "name"},
+                   {"TYPE", "type"},
+                   {"STATUS", "status", DestinationStatus},
+                   {"URL", "url"}});
   }
   Result<std::string> Show(Context&, Api& api) { return GetPretty(api, PathOf()); }
   Result<std::string> Create(Context& context, Api& api) {
     TRY_ASSIGN(std::string object, ReadObjectFile(context));
-    TRY_ASSIGN(const std::string body, Post(api, std::string(kPath), std::move(object)));
+    TRY_ASSIGN(const std::string body,
+               Post(api, std::string(kDestinationsPath), std::move(object)));
     return Said(body, "made '" + Cell(ordered_json::parse(body, nullptr, false), "name") + "'");
   }
   Result<std::string> Set(Context&, Api& api) {

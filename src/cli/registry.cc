@@ -12,7 +12,7 @@ namespace {
 // A function's static, so that it exists before the first registration of any file. It has copies:
 // what Register() makes may be a temporary, of which the static object is the copy. Their addresses
 // stay.
-std::deque<CommandRegistration>& Table() {
+std::deque<CommandRegistration>& RegistrationTable() {
   static std::deque<CommandRegistration> table;
   return table;
 }
@@ -22,12 +22,13 @@ std::deque<CommandRegistration>& Table() {
 CommandRegistration::CommandRegistration(std::string_view command_name,
                                          std::string_view command_summary, Make make_command)
     : name(command_name), summary(command_summary), make(make_command) {
-  Table().push_back(*this);
+  RegistrationTable().push_back(*this);
 }
 
 std::vector<const CommandRegistration*> RegisteredCommands() {
   std::vector<const CommandRegistration*> sorted;
-  for (const CommandRegistration& registration : Table()) sorted.push_back(&registration);
+  for (const CommandRegistration& registration : RegistrationTable())
+    sorted.push_back(&registration);
   std::ranges::sort(sorted, {}, [](const CommandRegistration* c) { return c->name; });
   return sorted;
 }

@@ -3,20 +3,15 @@
 
 #include "cli/api_command.h"
 #include "cli/progress_bar.h"
+#include "config/json_text.h"
 
 namespace tributary::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::string_view kPath = "/api/v1/replays";
-constexpr MonoNanos kPollNs = 200 * kNanosPerMilli;
+constexpr std::string_view kReplaysPath = "/api/v1/replays";
 constexpr int kRateMax = 10'000'000;
-
-std::uint64_t Number(const ordered_json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
 
 std::string ScannedCell(const ordered_json& replay) {
   return Cell(replay, "scanned") + " of " + Cell(replay, "total");
@@ -50,7 +45,7 @@ class Replays final : public ApiCommand {
     a.Verb(verb, help, Calls(method)).Positional("ID", id_, "The replay.");
   }
   std::string PathOf(std::string_view rest = {}) const {
-    return std::string(kPath) + "/" + EncodePathPart(id_) + std::string(rest);
+    return std::string(kReplaysPath) + "/" + EncodePathPart(id_) + std::string(rest);
   }
 
   Result<std::string> Create(Context& context, Api& api) {
@@ -64,14 +59,13 @@ class Replays final : public ApiCommand {
       if (body["pattern"].is_discarded()) return Fail(ErrorCode::kInvalid, "--pattern is no JSON");
     }
     TRY_ASSIGN(const std::string made,
-               Post(api, std::string(kPath),
-                    body.dump(-1, ' ', false, ordered_json::error_handler_t::replace)));
+               Post(api, std::string(kReplaysPath), config::DumpOrderedText(body)));
     id_ = Cell(ordered_json::parse(made, nullptr, false), "id");
     if (watch_) return Watch(context, api);
     return Said(made, "began " + id_);
   }
   Result<std::string> List(Context&, Api& api) {
-    return ListOf(api, PathWith(std::string(kPath), {{"destination", of_destination_}}),
+    return ListOf(api, PathWith(std::string(kReplaysPath), {{"destination", of_destination_}}),
                   kAllEntries,
                   {{"ID", "id"},
                    {"DESTINATION", "destination"},
@@ -94,7 +88,7 @@ class Replays final : public ApiCommand {
       TRY_ASSIGN(const std::string body, CallForBody(api, {.path = PathOf()}));
       const auto replay = ordered_json::parse(body, nullptr, false);
       if (!replay.is_object()) return Fail(ErrorCode::kInternal, "the server's answer is no JSON");
-      bar.Show(Number(replay, "scanned"), Number(replay, "total"));
+      bar.Show(NumberCell(replay, "scanned"), NumberCell(replay, "total"));
       if (!Cell(replay, "finished_at").empty()) {
         const std::string state = Cell(replay, "state");
         if (state == "failed") {
@@ -105,7 +99,7 @@ class Replays final : public ApiCommand {
                               Cell(replay, "dead_lettered") + " dead-lettered, " +
                               Cell(replay, "dropped") + " dropped");
       }
-      api.Wait(kPollNs);
+      api.Wait(kProgressPollNs);
     }
   }
 

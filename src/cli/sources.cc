@@ -4,15 +4,16 @@
 #include "cli/api_command.h"
 #include "cli/assignments.h"
 #include "cli/escape.h"
+#include "config/json_text.h"
 
 namespace tributary::cli {
 namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::string_view kPath = "/api/v1/sources";
+constexpr std::string_view kSourcesPath = "/api/v1/sources";
 
-std::string StatusCell(const ordered_json& source) {
+std::string SourceStatus(const ordered_json& source) {
   const std::string status = Cell(source, "status");
   if (!status.empty()) return status;
   return Cell(source, "enabled") == "false" ? "off" : "on";
@@ -68,7 +69,7 @@ class Sources final : public ApiCommand {
   }
 
   std::string PathOf(std::string_view rest = {}) const {
-    return std::string(kPath) + "/" + EncodePathPart(name_) + std::string(rest);
+    return std::string(kSourcesPath) + "/" + EncodePathPart(name_) + std::string(rest);
   }
   std::string KeyPath(std::string_view rest = {}) const {
     return PathOf("/write-keys/") + EncodePathPart(key_id_) + std::string(rest);
@@ -76,15 +77,15 @@ class Sources final : public ApiCommand {
 
   Result<std::string> List(Context&, Api& api) {
     return ListOf(
-        api, std::string(kPath), kAllEntries,
-        {{"NAME", "name"}, {"STATUS", "", StatusCell}, {"KEYS", "", KeysCell}, {"ACK", "ack"}});
+        api, std::string(kSourcesPath), kAllEntries,
+        {{"NAME", "name"}, {"STATUS", "", SourceStatus}, {"KEYS", "", KeysCell}, {"ACK", "ack"}});
   }
   Result<std::string> Show(Context&, Api& api) { return GetPretty(api, PathOf()); }
   Result<std::string> Create(Context&, Api& api) {
     std::vector<std::string> assignments = assignments_;
     assignments.insert(assignments.begin(), "name=" + ordered_json(name_).dump());
     TRY_ASSIGN(std::string object, ObjectOf(assignments));
-    TRY_ASSIGN(const std::string body, Post(api, std::string(kPath), std::move(object)));
+    TRY_ASSIGN(const std::string body, Post(api, std::string(kSourcesPath), std::move(object)));
     return Pretty(body);  // the one answer that has the key
   }
   Result<std::string> Set(Context&, Api& api) {
@@ -141,7 +142,7 @@ class Sources final : public ApiCommand {
     if (!scopes_.empty()) body["scopes"] = scopes_;
     if (expires_at_) body["expires_at"] = *expires_at_;
     if (overlap_) body["overlap"] = *overlap_;
-    return body.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
+    return config::DumpOrderedText(body);
   }
 
   std::string name_;

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "config/option_list.h"
 #include "config/option_values.h"
 
@@ -22,10 +23,6 @@ struct Shown {
 };
 using Named = std::map<std::string, Shown>;
 
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 const json& At(const json& object, const std::string& name) {
   static const json null;
   const auto found = object.find(name);
@@ -37,7 +34,7 @@ void Compare(const std::string& path, const Shown& before, const Shown& after,
              std::vector<FieldChange>& out) {
   if (before.plain == after.plain) return;
   if (!before.plain.is_object() || !after.plain.is_object()) {
-    out.push_back({path, Dump(before.redacted), Dump(after.redacted)});
+    out.push_back({path, DumpText(before.redacted), DumpText(after.redacted)});
     return;
   }
   json names = before.plain;
@@ -169,7 +166,7 @@ std::string DifferencesJson(const std::vector<Difference>& differences) {
                     {"needs_restart", d.needs_restart},
                     {"fields", std::move(fields)}});
   }
-  return Dump(list);
+  return DumpText(list);
 }
 
 }  // namespace tributary::config

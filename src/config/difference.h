@@ -37,7 +37,7 @@ struct Difference {
 };
 
 // A destination's object with all its options, secrets as "***" when `redact`.
-using Normal = std::function<Result<std::string>(const std::string& json, bool redact)>;
+using Normal = std::function<Result<std::string>(const std::string& json_text, bool redact)>;
 
 // In the order: sources, destinations, settings; each by name. The error is normal's.
 Result<std::vector<Difference>> DifferencesOf(const Settings& before, const Settings& after,

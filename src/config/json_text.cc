@@ -48,7 +48,7 @@ class Watch {
   std::string fault_;
 };
 
-std::string Place(std::string_view text, std::size_t byte) {
+std::string PlaceOfByte(std::string_view text, std::size_t byte) {
   const std::string_view before = text.substr(0, std::min(byte == 0 ? 0 : byte - 1, text.size()));
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const std::size_t line_start = before.rfind('\n') + 1;  // npos + 1 is 0
@@ -69,10 +69,18 @@ Result<json> ParseJson(std::string_view text, std::size_t bytes_max, int depth_m
     if (!watch.fault().empty()) return Fail(ErrorCode::kInvalid, "the JSON text " + watch.fault());
     return value;
   } catch (const json::parse_error& e) {
-    return Fail(ErrorCode::kInvalid, "not valid JSON at " + Place(text, e.byte));
+    return Fail(ErrorCode::kInvalid, "not valid JSON at " + PlaceOfByte(text, e.byte));
   } catch (const json::exception&) {  // a number past the range of a double
     return Fail(ErrorCode::kInvalid, "the JSON text has a number that is out of range");
   }
+}
+
+std::string DumpText(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string DumpOrderedText(const nlohmann::ordered_json& value) {
+  return value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 
 }  // namespace tributary::config

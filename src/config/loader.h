@@ -41,7 +41,7 @@ struct LoadInput {
   Environment environment;
   std::map<std::string, std::string> overrides;  // path to value: {"listen", "127.0.0.1:0"}
   // Judges one entry of `destinations:`; its error's field is below that entry. May be empty.
-  std::function<Status(const std::string& json)> check_destination;
+  std::function<Status(const std::string& json_text)> check_destination;
 };
 
 struct Loaded {

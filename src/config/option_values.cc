@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "config/json_text.h"
 
 namespace tributary::config {
 
@@ -266,10 +267,6 @@ std::string FormatBytes(std::int64_t bytes) {
     }
   }
   return std::to_string(bytes);
-}
-
-std::string DumpText(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 OptionSpec MakeValue(OptionSpec spec, Get get, Bounds bounds) {

@@ -22,6 +22,5 @@ Status CheckCount(std::size_t count, const Bounds& bounds, std::int64_t max_othe
 
 Result<std::int64_t> ReadInteger(const nlohmann::json& value, OptionType type);
 std::string FormatBytes(std::int64_t bytes);
-std::string DumpText(const nlohmann::json& value);  // never throws: broken UTF-8 is replaced
 
 }  // namespace tributary::config::internal

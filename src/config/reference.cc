@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "config/loader.h"
 #include "config/option_list.h"
 #include "config/option_values.h"
@@ -99,7 +100,7 @@ class YamlWriter {
       out_ += indent + spec.name + ":\n";
       for (const json& entry : value) Entry(spec.children, entry, indent);
     } else {
-      out_ += indent + spec.name + ": " + internal::DumpText(value) + "\n";
+      out_ += indent + spec.name + ": " + DumpText(value) + "\n";
       if (spec.type == OptionType::kObjectList) out_ += Sample(spec, indent);
     }
   }

@@ -13,7 +13,7 @@ constexpr std::int64_t kKiB = 1024;
 constexpr std::int64_t kMiB = 1024 * kKiB;
 constexpr std::int64_t kGiB = 1024 * kMiB;
 
-std::unexpected<Error> At(std::string field, std::string message) {
+std::unexpected<Error> WrongAt(std::string field, std::string message) {
   return Fail(ErrorCode::kInvalid, std::move(field), std::move(message));
 }
 
@@ -23,11 +23,11 @@ std::string Entry(std::string_view list, std::size_t i, std::string_view field) 
 
 Status CheckListen(const Settings& s, const std::string& text, std::string field) {
   const auto address = ParseListen(text);
-  if (!address) return At(field, address.error().message());
+  if (!address) return WrongAt(field, address.error().message());
   if (IsLoopbackHost(address->host) || !s.tokens.empty()) return {};
-  return At(field,
-            "is reachable from other machines, so at least one token is needed: "
-            "tokens: [{token: …, scopes: [admin]}]");
+  return WrongAt(field,
+                 "is reachable from other machines, so at least one token is needed: "
+                 "tokens: [{token: …, scopes: [admin]}]");
 }
 
 Status CheckSources(const std::vector<SourceSettings>& sources) {
@@ -36,15 +36,15 @@ Status CheckSources(const std::vector<SourceSettings>& sources) {
   bool keyless = false;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     if (!names.insert(sources[i].name).second) {
-      return At(Entry("sources", i, "name"), "is the name of an earlier source");
+      return WrongAt(Entry("sources", i, "name"), "is the name of an earlier source");
     }
     for (const Secret& key : sources[i].keys()) {
       if (!keys.insert(key.Reveal()).second) {
-        return At(Entry("sources", i, "write_keys"), "has a key that was given before");
+        return WrongAt(Entry("sources", i, "write_keys"), "has a key that was given before");
       }
     }
     if (sources[i].keyless && keyless) {
-      return At(Entry("sources", i, "keyless"), "is already true for an earlier source");
+      return WrongAt(Entry("sources", i, "keyless"), "is already true for an earlier source");
     }
     keyless = keyless || sources[i].keyless;
   }
@@ -55,7 +55,7 @@ Status CheckTokens(const std::vector<TokenSettings>& tokens) {
   std::set<std::string> seen;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     if (!seen.insert(tokens[i].token.Reveal()).second) {
-      return At(Entry("tokens", i, "token"), "is the same as an earlier token");
+      return WrongAt(Entry("tokens", i, "token"), "is the same as an earlier token");
     }
   }
   return {};
@@ -65,7 +65,7 @@ Status CheckAccessKeys(const std::vector<AccessKeySettings>& keys) {
   std::set<std::string_view> seen;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (!seen.insert(keys[i].id).second) {
-      return At(Entry("access_keys", i, "id"), "is the id of an earlier access key");
+      return WrongAt(Entry("access_keys", i, "id"), "is the id of an earlier access key");
     }
   }
   return {};
@@ -88,10 +88,11 @@ bool IsHeaderText(std::string_view text) {
 }  // namespace
 
 Status TokenSettings::Check() const {
-  if (!IsHeaderText(token.Reveal())) return At("token", "must be visible ASCII without spaces");
+  if (!IsHeaderText(token.Reveal()))
+    return WrongAt("token", "must be visible ASCII without spaces");
   for (const std::string& scope : scopes) {
     if (scope != "read" && scope != "write" && scope != "admin") {
-      return At("scopes", "must be of: read, write, admin");
+      return WrongAt("scopes", "must be of: read, write, admin");
     }
   }
   return {};
@@ -104,9 +105,10 @@ std::vector<Secret> SourceSettings::keys() const {
 }
 
 Status SourceSettings::Check() const {
-  if (!IsPlainName(name)) return At("name", "must be made of letters, digits, '-', '_' and '.'");
+  if (!IsPlainName(name))
+    return WrongAt("name", "must be made of letters, digits, '-', '_' and '.'");
   for (const Secret& key : write_keys) {
-    if (key.empty()) return At("write_keys", "must not have an empty key");
+    if (key.empty()) return WrongAt("write_keys", "must not have an empty key");
   }
   return {};
 }
@@ -123,13 +125,14 @@ Status Settings::Check() const {
   if (!admin.listen.empty()) {
     TRY(CheckListen(*this, admin.listen, "admin.listen"));
     const bool any_port = admin.listen.ends_with(":0");
-    if (admin.listen == listen && !any_port) return At("admin.listen", "must differ from listen");
+    if (admin.listen == listen && !any_port)
+      return WrongAt("admin.listen", "must differ from listen");
   }
   TRY(CheckTokens(tokens));
   TRY(CheckSources(sources));
   TRY(CheckAccessKeys(access_keys));
   if (log.first_segment_bytes > log.segment_bytes) {
-    return At("log.first_segment_size", "must not be larger than log.segment_size");
+    return WrongAt("log.first_segment_size", "must not be larger than log.segment_size");
   }
   return {};
 }

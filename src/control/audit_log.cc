@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codec/base64.h"
+#include "config/json_text.h"
 #include "store/keys.h"
 
 namespace tributary::control {
@@ -16,7 +17,7 @@ using store::Family;
 using store::Visit;
 namespace keys = store::keys;
 
-constexpr char kVersion = 1;
+constexpr char kAuditRecordVersion = 1;
 constexpr std::size_t kTrimAtOnce = 1'000;
 
 json Parsed(const std::string& text) {
@@ -44,7 +45,7 @@ std::string Encode(AuditLog::Place place, const AuditRecord& record) {
       {"before", Parsed(record.before)},
       {"after", Parsed(record.after)},
       {"status", record.status == 0 ? json(nullptr) : json(record.status)}};
-  return kVersion + value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return kAuditRecordVersion + config::DumpText(value);
 }
 
 bool NamesASecret(std::string name) {
@@ -139,7 +140,7 @@ std::string Redacted(std::string_view json_text) {
   json value = json::parse(json_text, nullptr, false);
   if (value.is_discarded()) return {};
   Redact(value, false);
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+  return config::DumpText(value);
 }
 
 }  // namespace tributary::control

@@ -13,7 +13,7 @@ using http::Request;
 using http::Responder;
 using http::Response;
 
-constexpr std::size_t kBodyBytesMax = 16 * 1024;
+constexpr std::size_t kBackupBodyBytesMax = 16 * 1024;
 
 struct BackupBody {
   std::string dir;
@@ -69,7 +69,7 @@ void AddBackupHandlers(const ControlWorld& world, Blocking& blocking, http::Rout
   router.Add({.method = http::Method::kPost,
               .pattern = "/api/v1/backups",
               .scope = http::Scope::kAdmin,
-              .body_bytes_max = kBodyBytesMax,
+              .body_bytes_max = kBackupBodyBytesMax,
               .summary = "Begins a backup into a directory of the server's machine.",
               .handle = [&world, &blocking](const Request& request, const http::PathParams&,
                                             Responder responder) {

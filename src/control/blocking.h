@@ -54,9 +54,9 @@ class Blocking {
 template <class Work>
 void AnswerFromWorker(Blocking& blocking, http::Responder responder, Work work) {
   auto shared = std::make_shared<http::Responder>(std::move(responder));
-  const bool taken = blocking.Run(std::move(work), [shared](Result<std::string> json) {
-    shared->Send(json ? http::Response::Json(200, *std::move(json))
-                      : http::ErrorResponse(json.error()));
+  const bool taken = blocking.Run(std::move(work), [shared](Result<std::string> text) {
+    shared->Send(text ? http::Response::Json(200, *std::move(text))
+                      : http::ErrorResponse(text.error()));
   });
   if (taken) return;
   shared->Send(http::ErrorResponse(Error(ErrorCode::kUnavailable, "too much is asked at once")));

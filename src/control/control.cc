@@ -2,6 +2,7 @@
 
 #include "control/event_tail.h"
 #include "control/handlers.h"
+#include "control/query.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -72,11 +73,24 @@ Status CheckNoBody(const http::Request& request) {
   return Fail(ErrorCode::kInvalid, "this call takes no body");
 }
 
+std::move_only_function<void(Result<std::string>)> AnswerJson(http::Responder responder,
+                                                              int status) {
+  return [responder = std::move(responder), status](Result<std::string> text) mutable {
+    responder.Send(text ? http::Response::Json(status, *std::move(text))
+                        : RefusalResponse(text.error()));
+  };
+}
+
 Status CheckPlainBody(const http::Request& request) {
   const std::string_view encoding = request.header("Content-Encoding");
   if (encoding.empty() || encoding == "identity") return {};
   return Fail(ErrorCode::kInvalid, "Content-Encoding",
               "Content-Encoding must be absent: control bodies are not compressed");
+}
+
+Status CheckBareHead(const http::Request& request) {
+  TRY(CheckQuery(request.query, {}));
+  return CheckPlainBody(request);
 }
 
 }  // namespace tributary::control

@@ -25,7 +25,7 @@ using http::Response;
 using http::Scope;
 using nlohmann::json;
 
-constexpr std::size_t kBodyBytesMax = 256 * 1024;
+constexpr std::size_t kDeadLetterBodyBytesMax = 256 * 1024;
 
 std::string LetterText(SourceNames& names, const DeadLetter& letter, bool whole) {
   std::string more = ",\"reason\":" + JsonString(letter.reason) + ",\"at\":\"" +
@@ -45,18 +45,16 @@ std::string MovingText(DeadAction action, const DeadMoving& moving) {
   return object.dump();
 }
 
-std::unexpected<Error> Wrong(const std::string& field, const std::string& what) {
-  return Fail(ErrorCode::kInvalid, field, field + " " + what);
-}
-
 Result<std::vector<std::string>> ReadIds(const json& value) {
-  if (!value.is_array()) return Wrong("ids", "must be a list of delivery ids");
+  if (!value.is_array()) return WrongField("ids", "must be a list of delivery ids");
   if (value.size() > deliver::kDeadIdsMax) {
-    return Wrong("ids", "must have at most " + std::to_string(deliver::kDeadIdsMax) + " entries");
+    return WrongField("ids",
+                      "must have at most " + std::to_string(deliver::kDeadIdsMax) + " entries");
   }
   std::vector<std::string> ids;
   for (std::size_t i = 0; i < value.size(); ++i) {
-    if (!value[i].is_string()) return Wrong("ids[" + std::to_string(i) + "]", "must be a text");
+    if (!value[i].is_string())
+      return WrongField("ids[" + std::to_string(i) + "]", "must be a text");
     ids.push_back(value[i].get<std::string>());
   }
   return ids;
@@ -64,7 +62,7 @@ Result<std::vector<std::string>> ReadIds(const json& value) {
 
 Result<UnixMicros> ReadTime(const std::string& field, const json& value) {
   const auto at = value.is_string() ? ParseIso8601(value.get<std::string>()) : std::nullopt;
-  if (!at) return Wrong(field, "must be a time such as 2026-01-31T12:00:00Z");
+  if (!at) return WrongField(field, "must be a time such as 2026-01-31T12:00:00Z");
   return *at;
 }
 
@@ -72,12 +70,12 @@ Result<UnixMicros> ReadTime(const std::string& field, const json& value) {
 Result<DeadSelection> ReadSelection(std::string_view body) {
   DeadSelection selection;
   if (body.empty()) return selection;
-  TRY_ASSIGN(const json object, config::ParseJson(body, kBodyBytesMax, 4));
+  TRY_ASSIGN(const json object, config::ParseJson(body, kDeadLetterBodyBytesMax, 4));
   if (!object.is_object()) return Fail(ErrorCode::kInvalid, "the body is a JSON object");
   bool all = false;
   for (const auto& [name, value] : object.items()) {
     if (name == "destination") {
-      if (!value.is_string()) return Wrong(name, "must be the name of a destination");
+      if (!value.is_string()) return WrongField(name, "must be the name of a destination");
       selection.destination = value.get<std::string>();
     } else if (name == "ids") {
       TRY_ASSIGN(selection.ids, ReadIds(value));
@@ -86,19 +84,19 @@ Result<DeadSelection> ReadSelection(std::string_view body) {
     } else if (name == "until") {
       TRY_ASSIGN(selection.until, ReadTime(name, value));
     } else if (name == "all") {
-      if (!value.is_boolean() || !value.get<bool>()) return Wrong(name, "must be true");
+      if (!value.is_boolean() || !value.get<bool>()) return WrongField(name, "must be true");
       all = true;
     } else {
-      return Wrong(name, "is not known here: destination, ids, since, until, all are");
+      return WrongField(name, "is not known here: destination, ids, since, until, all are");
     }
   }
-  if (all && object.size() > 1) return Wrong("all", "must stand alone");
+  if (all && object.size() > 1) return WrongField("all", "must stand alone");
   return selection;
 }
 
-class Handlers {
+class DeadLetterHandlers {
  public:
-  Handlers(const ControlWorld& world, Blocking& blocking, SourceNames& names)
+  DeadLetterHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names)
       : world_(world), letters_(world.engine->dead_letters()), blocking_(blocking), names_(names) {}
 
   void List(const Request& request, const PathParams&, Responder responder) {
@@ -217,19 +215,19 @@ class Handlers {
   SourceNames& names_;
 };
 
-using Call = void (Handlers::*)(const Request&, const PathParams&, Responder);
+using DeadLetterCall = void (DeadLetterHandlers::*)(const Request&, const PathParams&, Responder);
 
 }  // namespace
 
 void AddDeadLetterHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names,
                            http::Router& router) {
-  const auto handlers = std::make_shared<Handlers>(world, blocking, names);
+  const auto handlers = std::make_shared<DeadLetterHandlers>(world, blocking, names);
   const auto add = [&](Method method, std::string pattern, Scope scope, std::string summary,
-                       Call call) {
+                       DeadLetterCall call) {
     router.Add({.method = method,
                 .pattern = std::move(pattern),
                 .scope = scope,
-                .body_bytes_max = method == Method::kPost ? kBodyBytesMax : 0,
+                .body_bytes_max = method == Method::kPost ? kDeadLetterBodyBytesMax : 0,
                 .summary = std::move(summary),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
@@ -237,19 +235,20 @@ void AddDeadLetterHandlers(const ControlWorld& world, Blocking& blocking, Source
                 }});
   };
   const std::string all = "/api/v1/dead-letters";
-  add(Method::kGet, all, Scope::kRead, "Lists dead letters, newest first.", &Handlers::List);
+  add(Method::kGet, all, Scope::kRead, "Lists dead letters, newest first.",
+      &DeadLetterHandlers::List);
   add(Method::kPost, all + "/redrive", Scope::kWrite, "Sends dead letters again.",
-      &Handlers::Redrive);
+      &DeadLetterHandlers::Redrive);
   add(Method::kPost, all + "/delete", Scope::kWrite, "Deletes dead letters.",
-      &Handlers::DeleteMany);
+      &DeadLetterHandlers::DeleteMany);
   add(Method::kGet, all + "/redrives/{id}", Scope::kRead, "Shows how far a redrive is.",
-      &Handlers::Redriving);
+      &DeadLetterHandlers::Redriving);
   add(Method::kGet, all + "/deletions/{id}", Scope::kRead, "Shows how far a deletion is.",
-      &Handlers::Deleting);
+      &DeadLetterHandlers::Deleting);
   add(Method::kGet, all + "/{id}", Scope::kRead, "Shows a dead letter with its event.",
-      &Handlers::Get);
+      &DeadLetterHandlers::Get);
   add(Method::kDelete, all + "/{id}", Scope::kWrite, "Deletes a dead letter.",
-      &Handlers::DeleteOne);
+      &DeadLetterHandlers::DeleteOne);
 }
 
 }  // namespace tributary::control

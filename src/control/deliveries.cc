@@ -42,9 +42,9 @@ std::string EntryText(SourceNames& names, const DeliveryEntry& entry) {
   return DeliveryText(names, entry.pair, entry.source, entry.message_id, more);
 }
 
-class Handlers {
+class DeliveryHandlers {
  public:
-  Handlers(const ControlWorld& world, Blocking& blocking, SourceNames& names)
+  DeliveryHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names)
       : world_(world), blocking_(blocking), names_(names) {}
 
   void List(const Request& request, const PathParams&, Responder responder) {
@@ -168,7 +168,7 @@ class Handlers {
 
 void AddDeliveryHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names,
                          http::Router& router) {
-  const auto handlers = std::make_shared<Handlers>(world, blocking, names);
+  const auto handlers = std::make_shared<DeliveryHandlers>(world, blocking, names);
   const auto add = [&](std::string pattern, std::string summary, auto call) {
     router.Add({.method = http::Method::kGet,
                 .pattern = std::move(pattern),
@@ -180,8 +180,8 @@ void AddDeliveryHandlers(const ControlWorld& world, Blocking& blocking, SourceNa
                   ((*handlers).*call)(request, params, std::move(responder));
                 }});
   };
-  add("/api/v1/deliveries", "Lists deliveries, newest event first.", &Handlers::List);
-  add("/api/v1/deliveries/{id}", "Shows a delivery.", &Handlers::Get);
+  add("/api/v1/deliveries", "Lists deliveries, newest event first.", &DeliveryHandlers::List);
+  add("/api/v1/deliveries/{id}", "Shows a delivery.", &DeliveryHandlers::Get);
 }
 
 }  // namespace tributary::control

@@ -14,25 +14,14 @@ using http::Request;
 using http::Responder;
 using http::Response;
 
-Status CheckHead(const Request& request) {
-  TRY(CheckQuery(request.query, {}));
-  return CheckPlainBody(request);
-}
-
-auto Answer(Responder responder) {
-  return [responder = std::move(responder)](Result<std::string> json) mutable {
-    responder.Send(json ? Response::Json(200, *std::move(json)) : RefusalResponse(json.error()));
-  };
-}
-
 void Rotate(const ControlWorld& world, const Request& request, const PathParams& params,
             Responder responder) {
-  if (const Status fine = CheckHead(request); !fine) {
+  if (const Status fine = CheckBareHead(request); !fine) {
     return responder.Send(http::ErrorResponse(fine.error()));
   }
   world.engine->secret_rotation().RotateSecret(
       params.at("name"), std::string(request.body),
-      BackToLoop<std::string>(*world.loop, Answer(std::move(responder))),
+      BackToLoop<std::string>(*world.loop, AnswerJson(std::move(responder))),
       world.access->NameOf(request));
 }
 
@@ -43,18 +32,14 @@ struct Wanted {
   std::string message_id;
 };
 
-std::unexpected<Error> Wrong(const std::string& field, const std::string& why) {
-  return Fail(ErrorCode::kInvalid, field, field + " " + why);
-}
-
 Status ReadEvent(const event::JsonValue& value, Wanted& wanted) {
-  if (!value.is(event::JsonType::kObject)) return Wrong("event", "must be an object");
+  if (!value.is(event::JsonType::kObject)) return WrongField("event", "must be an object");
   wanted.event = value.raw();
   std::string scratch;
   for (const event::JsonField field : value.fields()) {
     if (field.Key(scratch) != "messageId") continue;
     if (!field.value().is(event::JsonType::kString)) {
-      return Wrong("event.messageId", "must be a text");
+      return WrongField("event.messageId", "must be a text");
     }
     wanted.event_message_id = field.value().Text(scratch);
   }
@@ -75,22 +60,22 @@ Result<Wanted> ReadWanted(std::string_view body) {
     if (key == "event") {
       TRY(ReadEvent(field.value(), wanted));
     } else if (key == "message_id") {
-      if (!field.value().is(event::JsonType::kString)) return Wrong(key, "must be a text");
+      if (!field.value().is(event::JsonType::kString)) return WrongField(key, "must be a text");
       wanted.message_id = field.value().Text(scratch);
-      if (wanted.message_id.empty()) return Wrong(key, "must not be empty");
+      if (wanted.message_id.empty()) return WrongField(key, "must not be empty");
     } else {
-      return Wrong(key, "is not known here: event or message_id");
+      return WrongField(key, "is not known here: event or message_id");
     }
   }
   if (!wanted.event.empty() && !wanted.message_id.empty()) {
-    return Wrong("message_id", "cannot be given together with event");
+    return WrongField("message_id", "cannot be given together with event");
   }
   return wanted;
 }
 
 void Test(const ControlWorld& world, EventFinder& finder, const Request& request,
           const PathParams& params, Responder responder) {
-  const Status fine = CheckHead(request);
+  const Status fine = CheckBareHead(request);
   auto wanted = fine ? ReadWanted(request.body) : std::unexpected(fine.error());
   if (!wanted) return responder.Send(http::ErrorResponse(wanted.error()));
   const std::string& name = params.at("name");
@@ -98,7 +83,7 @@ void Test(const ControlWorld& world, EventFinder& finder, const Request& request
   if (const auto known = world.engine->Get(name); !known) {
     return responder.Send(RefusalResponse(known.error()));
   }
-  auto answer = BackToLoop<std::string>(*world.loop, Answer(std::move(responder)));
+  auto answer = BackToLoop<std::string>(*world.loop, AnswerJson(std::move(responder)));
   if (wanted->message_id.empty()) {
     return world.engine->trials().Try(
         name,

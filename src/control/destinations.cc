@@ -16,35 +16,23 @@ using http::Responder;
 using http::Response;
 using http::Scope;
 
-constexpr std::size_t kBodyBytesMax = config::kOptionsBytesMax;
+constexpr std::size_t kDestinationBodyBytesMax = config::kOptionsBytesMax;
 
 // What every changing call demands of the request besides its body's content.
-Status CheckHead(const Request& request) {
-  TRY(CheckQuery(request.query, {}));
-  return CheckPlainBody(request);
-}
-
-// Answers an engine call with its JSON.
-auto AnswerJson(Responder responder, int status) {
-  return [responder = std::move(responder), status](Result<std::string> json) mutable {
-    responder.Send(json ? Response::Json(status, *std::move(json)) : RefusalResponse(json.error()));
-  };
-}
-
-class Handlers {
+class DestinationHandlers {
  public:
-  explicit Handlers(const ControlWorld& world)
+  explicit DestinationHandlers(const ControlWorld& world)
       : engine_(*world.engine), loop_(*world.loop), access_(*world.access) {}
 
   void Create(const Request& request, const PathParams&, Responder responder) {
-    if (Refused(CheckHead(request), responder)) return;
+    if (Refused(CheckBareHead(request), responder)) return;
     engine_.Create(std::string(request.body),
                    BackToLoop<std::string>(loop_, AnswerJson(std::move(responder), 201)),
                    access_.NameOf(request));
   }
 
   void Put(const Request& request, const PathParams& params, Responder responder) {
-    if (Refused(CheckHead(request), responder)) return;
+    if (Refused(CheckBareHead(request), responder)) return;
     auto answer = [responder = std::move(responder)](Result<Engine::Replaced> done) mutable {
       responder.Send(done ? Response::Json(done->created ? 201 : 200, std::move(done->json))
                           : RefusalResponse(done.error()));
@@ -55,7 +43,7 @@ class Handlers {
   }
 
   void Patch(const Request& request, const PathParams& params, Responder responder) {
-    if (Refused(CheckHead(request), responder)) return;
+    if (Refused(CheckBareHead(request), responder)) return;
     engine_.Patch(Name(params), std::string(request.body),
                   BackToLoop<std::string>(loop_, AnswerJson(std::move(responder), 200)),
                   access_.NameOf(request));
@@ -116,19 +104,19 @@ class Handlers {
   const Access& access_;
 };
 
-using Call = void (Handlers::*)(const Request&, const PathParams&, Responder);
+using DestinationCall = void (DestinationHandlers::*)(const Request&, const PathParams&, Responder);
 
 }  // namespace
 
 void AddDestinationHandlers(const ControlWorld& world, http::Router& router) {
-  const auto handlers = std::make_shared<Handlers>(world);
+  const auto handlers = std::make_shared<DestinationHandlers>(world);
   const auto add = [&](Method method, std::string pattern, Scope scope, std::string summary,
-                       Call call, std::vector<int> statuses = {}) {
+                       DestinationCall call, std::vector<int> statuses = {}) {
     const bool body = method != Method::kGet && method != Method::kDelete;
     router.Add({.method = method,
                 .pattern = std::move(pattern),
                 .scope = scope,
-                .body_bytes_max = body ? kBodyBytesMax : 0,
+                .body_bytes_max = body ? kDestinationBodyBytesMax : 0,
                 .summary = std::move(summary),
                 .statuses = std::move(statuses),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
@@ -138,21 +126,21 @@ void AddDestinationHandlers(const ControlWorld& world, http::Router& router) {
   };
   const std::string all = "/api/v1/destinations";
   const std::string one = all + "/{name}";
-  add(Method::kGet, all, Scope::kRead, "Lists the destinations.", &Handlers::List);
-  add(Method::kPost, all, Scope::kWrite, "Makes a destination.", &Handlers::Create,
+  add(Method::kGet, all, Scope::kRead, "Lists the destinations.", &DestinationHandlers::List);
+  add(Method::kPost, all, Scope::kWrite, "Makes a destination.", &DestinationHandlers::Create,
       {201, 409, 507});
-  add(Method::kGet, one, Scope::kRead, "Shows a destination.", &Handlers::Get);
-  add(Method::kPut, one, Scope::kWrite, "Makes or replaces a destination.", &Handlers::Put,
-      {200, 201, 409, 507});
-  add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.", &Handlers::Patch,
-      {200, 409});
+  add(Method::kGet, one, Scope::kRead, "Shows a destination.", &DestinationHandlers::Get);
+  add(Method::kPut, one, Scope::kWrite, "Makes or replaces a destination.",
+      &DestinationHandlers::Put, {200, 201, 409, 507});
+  add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.",
+      &DestinationHandlers::Patch, {200, 409});
   add(Method::kDelete, one, Scope::kWrite, "Removes a destination and what waits for it.",
-      &Handlers::Delete, {204, 409});
+      &DestinationHandlers::Delete, {204, 409});
   add(Method::kPost, one + "/pause", Scope::kWrite, "Stops sending; the backlog stays.",
-      &Handlers::Pause);
-  add(Method::kPost, one + "/resume", Scope::kWrite, "Sends again.", &Handlers::Resume);
+      &DestinationHandlers::Pause);
+  add(Method::kPost, one + "/resume", Scope::kWrite, "Sends again.", &DestinationHandlers::Resume);
   add(Method::kGet, one + "/stats", Scope::kRead, "Counts deliveries and what waits.",
-      &Handlers::Stats);
+      &DestinationHandlers::Stats);
 }
 
 }  // namespace tributary::control

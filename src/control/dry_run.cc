@@ -31,10 +31,6 @@ struct Ask {
   std::string source;      // whose event it is; empty: nobody's, or the newest of that id
 };
 
-std::unexpected<Error> Wrong(const std::string& field, const std::string& rest) {
-  return Fail(ErrorCode::kInvalid, field, field + " " + rest);
-}
-
 // What `…/test` sends when nothing is said.
 constexpr std::string_view kSample =
     R"({"type":"track","userId":"test-user","event":"Test Event",)"
@@ -47,19 +43,19 @@ Result<Ask> ReadAsk(std::string_view body) {
   Ask ask;
   for (const auto& [name, value] : object.items()) {
     if (name == "event") {
-      if (!value.is_object()) return Wrong(name, "must be an object");
+      if (!value.is_object()) return WrongField(name, "must be an object");
       // As it was written: the library would change long numbers.
       ask.event = event::FindRawField(body, "event");
     } else if (name != "message_id" && name != "source") {
-      return Wrong(name, "is no option of a dry run: there are event, message_id, source");
+      return WrongField(name, "is no option of a dry run: there are event, message_id, source");
     } else if (!value.is_string() || value.get_ref<const std::string&>().empty()) {
-      return Wrong(name, "must be a string that is not empty");
+      return WrongField(name, "must be a string that is not empty");
     } else {
       (name == "source" ? ask.source : ask.message_id) = value;
     }
   }
   if (ask.event.empty() == ask.message_id.empty()) {
-    return Wrong("event", "or message_id must be given, and not both");
+    return WrongField("event", "or message_id must be given, and not both");
   }
   return ask;
 }

@@ -29,16 +29,11 @@ struct Question {
   std::optional<WalkPlaces> cursor;
 };
 
-std::unexpected<Error> Wrong(std::string_view field, std::string_view what) {
-  return Fail(ErrorCode::kInvalid, std::string(field),
-              std::string(field) + " " + std::string(what));
-}
-
 Result<std::optional<UnixMicros>> ReadTime(std::string_view query, std::string_view field) {
   std::string text;
   if (!http::QueryParameter(query, field, text)) return std::nullopt;
   const auto at = ParseIso8601(text);
-  if (!at) return Wrong(field, "must be a time such as 2026-11-21T09:33:48Z");
+  if (!at) return WrongField(field, "must be a time such as 2026-11-21T09:33:48Z");
   return at;
 }
 
@@ -47,7 +42,7 @@ Result<bool> ReadChoice(std::string_view query, std::string_view field, std::str
   std::string text;
   if (!http::QueryParameter(query, field, text)) return otherwise;
   if (text == yes || text == no) return text == yes;
-  return Wrong(field, "must be " + std::string(yes) + " or " + std::string(no));
+  return WrongField(field, "must be " + std::string(yes) + " or " + std::string(no));
 }
 
 // "d" or "a" for the direction, then one place per partition: "d-1200", "a-7-0-12-3".
@@ -58,10 +53,10 @@ std::string CursorText(const WalkPlaces& places, bool newest_first) {
 }
 
 Result<WalkPlaces> ReadCursor(std::string_view text, bool newest_first, std::uint32_t partitions) {
-  const auto broken = [] { return Wrong("cursor", "is not one that this list gave out"); };
+  const auto broken = [] { return WrongField("cursor", "is not one that this list gave out"); };
   if (text.empty() || (text.front() != 'd' && text.front() != 'a')) return broken();
   if ((text.front() == 'd') != newest_first) {
-    return Wrong("cursor", "is of a list in the other order");
+    return WrongField("cursor", "is of a list in the other order");
   }
   text.remove_prefix(1);
   WalkPlaces places;
@@ -89,7 +84,7 @@ Result<Question> ReadQuestion(std::string_view query, const SourceNames& names,
   TRY_ASSIGN(question.until_us, ReadTime(query, "until"));
   question.since_us = since.value_or(0);
   if (question.until_us && *question.until_us <= question.since_us) {
-    return Wrong("until", "must be after since");
+    return WrongField("until", "must be after since");
   }
   question.limit = page.limit;
   if (!page.cursor.empty()) {

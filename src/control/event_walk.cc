@@ -17,7 +17,7 @@ constexpr std::uint64_t kWindowRecordsMax = 8'192;
 // A window grows while it stays below the first and shrinks when it was above the second.
 constexpr std::uint64_t kWindowBytesFew = 512 * 1024;
 constexpr std::uint64_t kWindowBytesMany = 4 * 1024 * 1024;
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kWalkReadBytes = 256 * 1024;
 
 }  // namespace
 
@@ -68,7 +68,7 @@ class EventWalk::Part {
   Status Collect(Offset low, Offset high) {
     const std::vector<bool> repeats = walk_.verdicts_.Duplicates(partition_, low, high);
     for (Offset next = low; next < high;) {
-      auto chunk = walk_.log_.Read(partition_, next, kReadBytes);
+      auto chunk = walk_.log_.Read(partition_, next, kWalkReadBytes);
       if (!chunk && chunk.error().code() == ErrorCode::kNotFound) return {};
       if (!chunk) return Fail(chunk.error());
       const std::size_t found_before = matches_.size();

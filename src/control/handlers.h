@@ -1,6 +1,7 @@
 // The groups of handlers behind control.h, one file each. Inside control/ only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,10 +14,15 @@ namespace tributary::control {
 // An engine's refusal of what was sent: a blocked URL is the sender's mistake (400), not a question
 // of who may.
 http::Response RefusalResponse(const Error& error);
+// What answers a call of the engine with its JSON, or its refusal.
+std::move_only_function<void(Result<std::string>)> AnswerJson(http::Responder responder,
+                                                              int status = 200);
 // Whether a body that should not be there is harmless ("" or "{}"); else 400.
 Status CheckNoBody(const http::Request& request);
 // kInvalid for a Content-Encoding: control bodies are read as they come.
 Status CheckPlainBody(const http::Request& request);
+// The same, and kInvalid for a query: of calls that take none.
+Status CheckBareHead(const http::Request& request);
 
 struct Readiness {
   bool ready = false;

@@ -4,6 +4,7 @@
 
 #include "codec/base64.h"
 #include "codec/hmac.h"
+#include "config/json_text.h"
 #include "store/keys.h"
 
 namespace tributary::control {
@@ -14,14 +15,14 @@ using store::Family;
 using store::Visit;
 namespace keys = store::keys;
 
-constexpr char kVersion = 1;
+constexpr char kIdempotencyVersion = 1;
 
 std::string Context(std::string_view row) {
   return "idempotency/" + std::string(row);
 }
 
 json Parsed(std::string_view value) {
-  if (value.empty() || value.front() != kVersion) return json::value_t::discarded;
+  if (value.empty() || value.front() != kIdempotencyVersion) return json::value_t::discarded;
   return json::parse(value.substr(1), nullptr, false);
 }
 
@@ -61,7 +62,7 @@ Idempotency::State Idempotency::Begin(const std::string& row, const std::string&
     return known->second.fingerprint == fingerprint ? known->second.state : State::kOther;
   }
   const json stored = {{"at_us", now_us}, {"fingerprint", fingerprint}};
-  batch.Put(Family::kOwned, keys::Idempotency(row), kVersion + stored.dump());
+  batch.Put(Family::kOwned, keys::Idempotency(row), kIdempotencyVersion + stored.dump());
   rows_[row] = {.at_us = now_us, .fingerprint = fingerprint, .bytes = kIdempotencyRowBytes};
   by_age_.emplace(now_us, row);
   bytes_ += kIdempotencyRowBytes;
@@ -112,15 +113,14 @@ void Idempotency::End(const std::string& row, const std::string& fingerprint,
                       const RememberedAnswer& answer, store::Batch& batch) {
   const json plain = {
       {"status", answer.status}, {"content_type", answer.content_type}, {"body", answer.body}};
-  const std::string sealed =
-      world_.sealer->Seal(plain.dump(-1, ' ', false, json::error_handler_t::replace), Context(row));
+  const std::string sealed = world_.sealer->Seal(config::DumpText(plain), Context(row));
   const std::lock_guard lock(mutex_);
   const auto known = rows_.find(row);
   if (known == rows_.end()) return;
   const json stored = {{"at_us", known->second.at_us},
                        {"fingerprint", fingerprint},
                        {"answer", codec::Base64UrlEncode(sealed)}};
-  std::string value = kVersion + stored.dump();
+  std::string value = kIdempotencyVersion + stored.dump();
   bytes_ += value.size();
   known->second.bytes += value.size();
   batch.Put(Family::kOwned, keys::Idempotency(row), std::move(value));

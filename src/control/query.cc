@@ -10,10 +10,6 @@
 namespace tributary::control {
 namespace {
 
-std::unexpected<Error> Wrong(std::string_view name, std::string_view what) {
-  return Fail(ErrorCode::kInvalid, std::string(name), std::string(name) + " " + std::string(what));
-}
-
 Status CheckName(std::string_view raw, const std::vector<std::string>& known,
                  std::set<std::string>& seen) {
   bool ok = false;
@@ -21,10 +17,11 @@ Status CheckName(std::string_view raw, const std::vector<std::string>& known,
   if (!ok) return Fail(ErrorCode::kInvalid, "the query has a broken percent encoding");
   if (std::ranges::find(known, name) == known.end()) {
     const std::string guess = config::Suggestion(name, known);
-    return Wrong(name, "is not a known parameter" +
-                           (guess.empty() ? std::string() : "; did you mean '" + guess + "'?"));
+    return WrongField(name,
+                      "is not a known parameter" +
+                          (guess.empty() ? std::string() : "; did you mean '" + guess + "'?"));
   }
-  return seen.insert(name).second ? Status() : Wrong(name, "is given twice");
+  return seen.insert(name).second ? Status() : WrongField(name, "is given twice");
 }
 
 }  // namespace
@@ -39,7 +36,7 @@ Status CheckQuery(std::string_view query, const std::vector<std::string>& known)
     TRY(CheckName(name, known, seen));
     bool ok = false;
     http::PercentDecode(pair.substr(name.size()), true, ok);
-    if (!ok) return Wrong(name, "has a broken percent encoding");
+    if (!ok) return WrongField(name, "has a broken percent encoding");
   }
   return {};
 }
@@ -56,7 +53,7 @@ Result<PageRequest> ReadPage(std::string_view query, std::vector<std::string> ot
         std::from_chars(limit.data(), limit.data() + limit.size(), page.limit);
     const bool whole = error == std::errc() && end == limit.data() + limit.size();
     if (!whole || page.limit < 1 || page.limit > kPageEntriesMax) {
-      return Wrong("limit", "must be from 1 to " + std::to_string(kPageEntriesMax));
+      return WrongField("limit", "must be from 1 to " + std::to_string(kPageEntriesMax));
     }
   }
   return page;

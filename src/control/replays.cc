@@ -17,9 +17,9 @@ using http::Responder;
 using http::Response;
 using http::Scope;
 
-class Handlers {
+class ReplayHandlers {
  public:
-  explicit Handlers(const ControlWorld& world)
+  explicit ReplayHandlers(const ControlWorld& world)
       : replays_(world.engine->replays()), loop_(*world.loop) {}
 
   void Create(const Request& request, const PathParams&, Responder responder) {
@@ -71,11 +71,7 @@ class Handlers {
 
  private:
   deliver::Replays::Done<std::string> Answer(Responder responder, int status) {
-    return BackToLoop<std::string>(
-        loop_, [responder = std::move(responder), status](Result<std::string> json) mutable {
-          responder.Send(json ? Response::Json(status, *std::move(json))
-                              : RefusalResponse(json.error()));
-        });
+    return BackToLoop<std::string>(loop_, AnswerJson(std::move(responder), status));
   }
   static bool Refused(const Status& status, Responder& responder) {
     if (status) return false;
@@ -87,13 +83,13 @@ class Handlers {
   os::Executor& loop_;
 };
 
-using Call = void (Handlers::*)(const Request&, const PathParams&, Responder);
+using ReplayCall = void (ReplayHandlers::*)(const Request&, const PathParams&, Responder);
 
 }  // namespace
 
 void AddReplayHandlers(const ControlWorld& world, http::Router& router) {
-  const auto handlers = std::make_shared<Handlers>(world);
-  const auto add = [&](Method method, std::string pattern, std::string summary, Call call) {
+  const auto handlers = std::make_shared<ReplayHandlers>(world);
+  const auto add = [&](Method method, std::string pattern, std::string summary, ReplayCall call) {
     router.Add({.method = method,
                 .pattern = std::move(pattern),
                 .scope = method == Method::kGet ? Scope::kRead : Scope::kWrite,
@@ -106,15 +102,15 @@ void AddReplayHandlers(const ControlWorld& world, http::Router& router) {
   };
   const std::string all = "/api/v1/replays";
   const std::string one = all + "/{id}";
-  add(Method::kGet, all, "Lists the replays, newest first.", &Handlers::List);
+  add(Method::kGet, all, "Lists the replays, newest first.", &ReplayHandlers::List);
   add(Method::kPost, all, "Sends a stretch of the log to a destination once more.",
-      &Handlers::Create);
-  add(Method::kGet, one, "Shows a replay and how far it is.", &Handlers::Get);
+      &ReplayHandlers::Create);
+  add(Method::kGet, one, "Shows a replay and how far it is.", &ReplayHandlers::Get);
   add(Method::kDelete, one, "Removes a replay that has ended, and its dead letters.",
-      &Handlers::Delete);
-  add(Method::kPost, one + "/pause", "Stops sending until resumed.", &Handlers::Pause);
-  add(Method::kPost, one + "/resume", "Goes on.", &Handlers::Resume);
-  add(Method::kPost, one + "/cancel", "Ends it; what is left is dropped.", &Handlers::Cancel);
+      &ReplayHandlers::Delete);
+  add(Method::kPost, one + "/pause", "Stops sending until resumed.", &ReplayHandlers::Pause);
+  add(Method::kPost, one + "/resume", "Goes on.", &ReplayHandlers::Resume);
+  add(Method::kPost, one + "/cancel", "Ends it; what is left is dropped.", &ReplayHandlers::Cancel);
 }
 
 }  // namespace tributary::control

@@ -31,9 +31,9 @@ std::optional<std::uint32_t> NumberOf(std::string_view text) {
   return number;
 }
 
-class Handlers {
+class RevisionHandlers {
  public:
-  Handlers(const ControlWorld& world, Blocking& blocking)
+  RevisionHandlers(const ControlWorld& world, Blocking& blocking)
       : access_(*world.access), revisions_(world.engine->revisions()), blocking_(blocking) {}
 
   void List(const Request& request, const PathParams& params, Responder responder) {
@@ -66,11 +66,8 @@ class Handlers {
     if (!good) return responder.Send(http::ErrorResponse(good.error()));
     const auto options = config::ParseOptions<RevertOptions>(request.body);
     if (!options) return responder.Send(http::ErrorResponse(options.error()));
-    auto answer = [responder = std::move(responder)](Result<std::string> json) mutable {
-      responder.Send(json ? Response::Json(200, *std::move(json)) : RefusalResponse(json.error()));
-    };
     revisions_.Revert(params.at("name"), options->revision, access_.NameOf(request),
-                      BackToLoop<std::string>(blocking_.loop(), std::move(answer)));
+                      BackToLoop<std::string>(blocking_.loop(), AnswerJson(std::move(responder))));
   }
 
  private:
@@ -91,14 +88,14 @@ class Handlers {
   Blocking& blocking_;
 };
 
-using Call = void (Handlers::*)(const Request&, const PathParams&, Responder);
+using RevisionCall = void (RevisionHandlers::*)(const Request&, const PathParams&, Responder);
 
 }  // namespace
 
 void AddRevisionHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router) {
-  const auto handlers = std::make_shared<Handlers>(world, blocking);
+  const auto handlers = std::make_shared<RevisionHandlers>(world, blocking);
   const auto add = [&](http::Method method, std::string pattern, http::Scope scope,
-                       std::string summary, Call call) {
+                       std::string summary, RevisionCall call) {
     router.Add({.method = method,
                 .pattern = std::move(pattern),
                 .scope = scope,
@@ -111,11 +108,11 @@ void AddRevisionHandlers(const ControlWorld& world, Blocking& blocking, http::Ro
   };
   const std::string one = "/api/v1/destinations/{name}";
   add(http::Method::kGet, one + "/revisions", http::Scope::kRead,
-      "Lists what a destination was, newest first.", &Handlers::List);
+      "Lists what a destination was, newest first.", &RevisionHandlers::List);
   add(http::Method::kGet, one + "/revisions/{revision}", http::Scope::kRead,
-      "Shows a revision of a destination.", &Handlers::Get);
+      "Shows a revision of a destination.", &RevisionHandlers::Get);
   add(http::Method::kPost, one + "/revert", http::Scope::kWrite,
-      "Makes a destination what it was, secrets included.", &Handlers::Revert);
+      "Makes a destination what it was, secrets included.", &RevisionHandlers::Revert);
 }
 
 }  // namespace tributary::control

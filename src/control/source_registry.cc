@@ -74,10 +74,6 @@ Result<std::string> WithName(std::string_view body, std::string_view name) {
   return object.dump();
 }
 
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 }  // namespace
 
 // ---- Start ----
@@ -300,7 +296,7 @@ Result<SourceRegistry::Draft> SourceRegistry::MakeNew(SourceSettings settings) c
   json answer = SourceJson(source, world_.clock->Now());
   for (std::size_t i = 0; i < plain.size(); ++i) answer["write_keys"][i]["key"] = plain[i];
   if (!plain.empty()) answer["write_key"] = plain.front();
-  draft.answer = {.json = Dump(answer), .created = true};
+  draft.answer = {.json = config::DumpText(answer), .created = true};
   draft.sources.push_back(std::move(source));
   TRY(CheckUnique(draft.sources));
   return draft;
@@ -327,7 +323,7 @@ Result<SourceRegistry::Draft> SourceRegistry::MakeChanged(std::string_view name,
   changed.write_keys = std::move(source->write_keys);
   *source = std::move(changed);
   Save(draft, *source);
-  draft.answer.json = Dump(SourceJson(*source, world_.clock->Now()));
+  draft.answer.json = config::DumpText(SourceJson(*source, world_.clock->Now()));
   TRY(CheckUnique(draft.sources));
   return draft;
 }

@@ -57,14 +57,14 @@ class SourceRegistry {
   using Done = std::move_only_function<void(Result<T>)>;
   // A body is what an entry of `sources` in the configuration is; without a key of its own a new
   // source gets one, which this answer alone shows whole.
-  void Create(std::string_view json, Done<Changed> done);
-  void Put(std::string_view name, std::string_view json, Done<Changed> done);
-  void Patch(std::string_view name, std::string_view json, Done<Changed> done);
+  void Create(std::string_view json_text, Done<Changed> done);
+  void Put(std::string_view name, std::string_view json_text, Done<Changed> done);
+  void Patch(std::string_view name, std::string_view json_text, Done<Changed> done);
   void Delete(std::string_view name, Done<Changed> done);
   // {"scopes"?,"key"?,"expires_at"?}
-  void AddKey(std::string_view name, std::string_view json, Done<Changed> done);
+  void AddKey(std::string_view name, std::string_view json_text, Done<Changed> done);
   // {"overlap"?,"scopes"?}: a new key; the others end after the overlap.
-  void RotateKeys(std::string_view name, std::string_view json, Done<Changed> done);
+  void RotateKeys(std::string_view name, std::string_view json_text, Done<Changed> done);
   void EnableKey(std::string_view name, std::string_view key_id, bool enabled, Done<Changed> done);
   void DeleteKey(std::string_view name, std::string_view key_id, Done<Changed> done);
 

@@ -14,7 +14,7 @@ using ingest::WriteKey;
 using nlohmann::json;
 
 constexpr char kVersionNameOnly = 1;
-constexpr char kVersion = 2;
+constexpr char kSourceVersion = 2;
 
 std::string Hex(std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -102,7 +102,7 @@ std::string EncodeSource(const SourceSpec& source) {
                        {"created_at_us", source.created_at_us},
                        {"deleted_at_us", source.deleted_at_us},
                        {"keys", std::move(keys)}};
-  return kVersion + stored.dump();
+  return kSourceVersion + stored.dump();
 }
 
 Result<SourceSpec> DecodeSource(log::SourceId id, std::string_view bytes) {
@@ -114,7 +114,7 @@ Result<SourceSpec> DecodeSource(log::SourceId id, std::string_view bytes) {
   if (bytes.front() == kVersionNameOnly) {
     source.name = bytes.substr(1);
     source.declared = true;
-  } else if (bytes.front() == kVersion) {
+  } else if (bytes.front() == kSourceVersion) {
     try {
       auto loaded = LoadSource(json::parse(bytes.substr(1)));
       if (!loaded) return broken();

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codec/base64.h"
+#include "config/json_text.h"
 #include "config/option_list.h"
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
@@ -24,10 +25,6 @@ using http::Scope;
 using ingest::SourceSpec;
 using Changed = SourceRegistry::Changed;
 
-std::string Dump(const nlohmann::json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 // A page of texts by name; the cursor is the last name of the page before, so that pages stay right
 // when sources come and go.
 Result<std::string> PageAfter(const ingest::SourceSnapshot& snapshot, const PageRequest& page,
@@ -47,13 +44,14 @@ Result<std::string> PageAfter(const ingest::SourceSnapshot& snapshot, const Page
     next = codec::Base64UrlEncode(sources.back()->name);
   }
   std::vector<std::string> entries;
-  for (const SourceSpec* source : sources) entries.push_back(Dump(SourceJson(*source, now_us)));
+  for (const SourceSpec* source : sources)
+    entries.push_back(config::DumpText(SourceJson(*source, now_us)));
   return PageText(entries, next.empty() ? nullptr : &next);
 }
 
-class Handlers {
+class SourceHandlers {
  public:
-  Handlers(const ControlWorld& world, Blocking& blocking)
+  SourceHandlers(const ControlWorld& world, Blocking& blocking)
       : registry_(*world.registry), directory_(*world.sources), blocking_(blocking) {}
 
   void List(const Request& request, const PathParams&, Responder responder) {
@@ -67,7 +65,7 @@ class Handlers {
   void Get(const Request& request, const PathParams& params, Responder responder) {
     const SourceSpec* const source = Shown(request, params, responder);
     if (source == nullptr) return;
-    responder.Send(Response::Json(200, Dump(SourceJson(*source, registry_.Now()))));
+    responder.Send(Response::Json(200, config::DumpText(SourceJson(*source, registry_.Now()))));
   }
 
   void ListKeys(const Request& request, const PathParams& params, Responder responder) {
@@ -75,7 +73,7 @@ class Handlers {
     if (source == nullptr) return;
     std::vector<std::string> entries;
     for (const ingest::WriteKey& key : source->write_keys) {
-      entries.push_back(Dump(WriteKeyJson(key, entries.size(), registry_.Now())));
+      entries.push_back(config::DumpText(WriteKeyJson(key, entries.size(), registry_.Now())));
     }
     responder.Send(Response::Json(200, PageText(entries, nullptr)));
   }
@@ -154,8 +152,8 @@ class Handlers {
   }
 
   // `call` runs on the worker, since it waits for the disk; the answer is sent on the loop.
-  template <class Call>
-  void Change(const Request& request, Responder responder, int status, Call call) {
+  template <class SourceCall>
+  void Change(const Request& request, Responder responder, int status, SourceCall call) {
     Status good = CheckQuery(request.query, {});
     if (good) good = CheckPlainBody(request);
     if (!good) return responder.Send(http::ErrorResponse(good.error()));
@@ -182,14 +180,14 @@ class Handlers {
   Blocking& blocking_;
 };
 
-using Call = void (Handlers::*)(const Request&, const PathParams&, Responder);
+using SourceCall = void (SourceHandlers::*)(const Request&, const PathParams&, Responder);
 
 }  // namespace
 
 void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router) {
-  const auto handlers = std::make_shared<Handlers>(world, blocking);
+  const auto handlers = std::make_shared<SourceHandlers>(world, blocking);
   const auto add = [&](Method method, std::string pattern, Scope scope, std::string summary,
-                       Call call, std::vector<int> statuses = {}) {
+                       SourceCall call, std::vector<int> statuses = {}) {
     const bool body = method != Method::kGet && method != Method::kDelete;
     router.Add({.method = method,
                 .pattern = std::move(pattern),
@@ -206,26 +204,29 @@ void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Rout
   const std::string one = all + "/{name}";
   const std::string keys = one + "/write-keys";
   const std::string key = keys + "/{id}";
-  add(Method::kGet, all, Scope::kRead, "Lists the sources.", &Handlers::List);
-  add(Method::kPost, all, Scope::kWrite, "Makes a source.", &Handlers::Create, {201, 409, 507});
-  add(Method::kGet, one, Scope::kRead, "Shows a source.", &Handlers::Get);
-  add(Method::kPut, one, Scope::kWrite, "Makes or replaces a source.", &Handlers::Put,
-      {200, 201, 409, 507});
-  add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.", &Handlers::Patch,
-      {200, 409});
-  add(Method::kDelete, one, Scope::kWrite, "Removes a source; its events stay.", &Handlers::Delete,
-      {204, 409});
-  add(Method::kGet, keys, Scope::kRead, "Lists the write keys of a source.", &Handlers::ListKeys);
-  add(Method::kPost, keys, Scope::kWrite, "Makes a write key.", &Handlers::AddKey, {201, 409, 507});
-  add(Method::kPost, keys + "/rotate", Scope::kWrite,
-      "Makes a write key; the others end after an overlap.", &Handlers::RotateKeys,
+  add(Method::kGet, all, Scope::kRead, "Lists the sources.", &SourceHandlers::List);
+  add(Method::kPost, all, Scope::kWrite, "Makes a source.", &SourceHandlers::Create,
       {201, 409, 507});
-  add(Method::kDelete, key, Scope::kWrite, "Removes a write key.", &Handlers::DeleteKey,
+  add(Method::kGet, one, Scope::kRead, "Shows a source.", &SourceHandlers::Get);
+  add(Method::kPut, one, Scope::kWrite, "Makes or replaces a source.", &SourceHandlers::Put,
+      {200, 201, 409, 507});
+  add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.", &SourceHandlers::Patch,
+      {200, 409});
+  add(Method::kDelete, one, Scope::kWrite, "Removes a source; its events stay.",
+      &SourceHandlers::Delete, {204, 409});
+  add(Method::kGet, keys, Scope::kRead, "Lists the write keys of a source.",
+      &SourceHandlers::ListKeys);
+  add(Method::kPost, keys, Scope::kWrite, "Makes a write key.", &SourceHandlers::AddKey,
+      {201, 409, 507});
+  add(Method::kPost, keys + "/rotate", Scope::kWrite,
+      "Makes a write key; the others end after an overlap.", &SourceHandlers::RotateKeys,
+      {201, 409, 507});
+  add(Method::kDelete, key, Scope::kWrite, "Removes a write key.", &SourceHandlers::DeleteKey,
       {204, 409});
   add(Method::kPost, key + "/disable", Scope::kWrite, "Refuses a write key.",
-      &Handlers::DisableKey);
+      &SourceHandlers::DisableKey);
   add(Method::kPost, key + "/enable", Scope::kWrite, "Takes a write key again.",
-      &Handlers::EnableKey);
+      &SourceHandlers::EnableKey);
 }
 
 }  // namespace tributary::control

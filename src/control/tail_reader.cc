@@ -12,7 +12,7 @@ using log::Partition;
 
 namespace {
 
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kTailReadBytes = 256 * 1024;
 
 class Reader {
  public:
@@ -83,7 +83,7 @@ class Reader {
   Status Scan(Partition p, Offset until, Each each) {
     while (next(p) < until && records_ < kTailStepRecordsMax &&
            step_.text.size() < kTailPieceBytes) {
-      const auto chunk = log_.Read(p, next(p), kReadBytes);
+      const auto chunk = log_.Read(p, next(p), kTailReadBytes);
       if (!chunk && chunk.error().code() == ErrorCode::kNotFound) {
         next(p) = until;  // what was there is lost
         return {};

@@ -30,11 +30,6 @@ Response ValidationError(std::string_view text) {
   return ErrorAnswer(400, "Validation error: " + std::string(text));
 }
 
-std::unexpected<Error> Wrong(std::string field, std::string_view what) {
-  std::string message = field + " " + std::string(what);
-  return Fail(ErrorCode::kInvalid, std::move(field), std::move(message));
-}
-
 // Route::refuse: what is answered before the handler has the request.
 Response RefuseInShape(const Request&, int status, std::string_view code,
                        std::string_view message) {
@@ -46,10 +41,10 @@ Response RefuseInShape(const Request&, int status, std::string_view code,
 
 Result<std::string> RequiredText(const json& body, const char* field) {
   const auto found = body.find(field);
-  if (found == body.end() || found->is_null()) return Wrong(field, "is required");
-  if (!found->is_string()) return Wrong(field, "must be a string");
+  if (found == body.end() || found->is_null()) return WrongField(field, "is required");
+  if (!found->is_string()) return WrongField(field, "must be a string");
   const auto& text = found->get_ref<const std::string&>();
-  if (text.empty()) return Wrong(field, "must not be empty");
+  if (text.empty()) return WrongField(field, "must not be empty");
   return text;
 }
 
@@ -59,7 +54,7 @@ Result<std::string> KindOf(const json& body) {
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (lower == "cdp") return "CDP";
   if (lower == "analytics") return lower;
-  return Wrong("type", "must be CDP or analytics");
+  return WrongField("type", "must be CDP or analytics");
 }
 
 // "", null, an object of texts, or a text that holds such an object.
@@ -72,12 +67,12 @@ Result<json> HeadersOf(const json& body) {
     const std::string text = headers.get<std::string>();
     if (text.find_first_not_of(" \t\r\n") == std::string::npos) return json::object();
     auto parsed = config::ParseJson(text, config::kOptionsBytesMax, kDepthMax);
-    if (!parsed) return Wrong("headers", kWhat);
+    if (!parsed) return WrongField("headers", kWhat);
     headers = *std::move(parsed);
   }
-  if (!headers.is_object()) return Wrong("headers", kWhat);
+  if (!headers.is_object()) return WrongField("headers", kWhat);
   for (const auto& [name, value] : headers.items()) {
-    if (!value.is_string()) return Wrong("headers", kWhat);
+    if (!value.is_string()) return WrongField("headers", kWhat);
   }
   return headers;
 }
@@ -90,14 +85,14 @@ struct NewDestination {
 // The seed's fields become an ordinary destination. Its `password` is read by nothing, here as
 // there: it is checked and not kept. Fields that it does not know it ignores, so we do.
 Result<NewDestination> ReadDestination(const json& body) {
-  if (!body.is_object()) return Wrong("body", "must be a JSON object");
+  if (!body.is_object()) return WrongField("body", "must be a JSON object");
   TRY_ASSIGN(std::string name, RequiredText(body, "destinationName"));
   TRY_ASSIGN(const std::string url, RequiredText(body, "url"));
   TRY_ASSIGN(const std::string kind, KindOf(body));
   TRY_ASSIGN(const json headers, HeadersOf(body));
   const auto password = body.find("password");
   if (password != body.end() && !password->is_null() && !password->is_string()) {
-    return Wrong("password", "must be a string or null");
+    return WrongField("password", "must be a string or null");
   }
   const json object = {{"name", name}, {"type", kind}, {"url", url}, {"headers", headers}};
   return NewDestination{std::move(name), object.dump()};

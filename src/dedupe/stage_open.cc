@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::string_view kVerdictSuffix = ".dup";
 
-std::string ParentOf(const std::string& path) {
-  return path.substr(0, path.find_last_of('/'));
-}
-
 std::optional<Offset> ParseVerdictName(std::string_view name) {
   if (!name.ends_with(kVerdictSuffix)) return std::nullopt;
   name.remove_suffix(kVerdictSuffix.size());
@@ -117,7 +113,7 @@ void Stage::FindHoles() {
 
 Status Stage::ListVerdictFiles() {
   if (segments_.empty()) return {};
-  const std::string dir = ParentOf(segments_.front().path_stem);
+  const std::string dir = os::ParentOf(segments_.front().path_stem);
   if (!fs().Exists(dir)) return {};
   TRY_ASSIGN(const auto names, fs().List(dir));
   for (const std::string& name : names) {

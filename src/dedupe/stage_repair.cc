@@ -10,14 +10,11 @@ namespace tributary::dedupe {
 using log::Offset;
 
 namespace {
-constexpr std::size_t kReadBytes = 1 << 20;
+constexpr std::size_t kRepairReadBytes = 1 << 20;
 constexpr MonoNanos kExpiryNs = kNanosPerSecond;
 constexpr std::size_t kLoadedAtOnce = 8;
 constexpr std::size_t kRemovedAtOnce = 64;
 
-std::string ParentOf(const std::string& path) {
-  return path.substr(0, path.find_last_of('/'));
-}
 }  // namespace
 
 Result<bool> Stage::Background() {
@@ -75,7 +72,7 @@ Status Stage::RebuildRange(Offset first, Offset end) {
 // Fills the builder with the records of [from, end); returns where it stopped (full, or the end).
 Result<Offset> Stage::Gather(RunBuilder& builder, Offset from, Offset end) {
   while (from < end && !builder.full()) {
-    const auto chunk = world_.log->Read(options_.partition, from, kReadBytes);
+    const auto chunk = world_.log->Read(options_.partition, from, kRepairReadBytes);
     if (!chunk && chunk.error().code() == ErrorCode::kNotFound) return end;
     if (!chunk) return Fail(ErrorCode::kUnavailable, "the log: " + chunk.error().message());
     auto records = (*chunk)->From(from);
@@ -198,7 +195,7 @@ Status Stage::RemoveFile(const std::string& path) {
   if (!renamed && renamed.error().code() == ErrorCode::kNotFound) return {};
   TRY(renamed);
   TRY(fs().Remove(doomed));
-  return fs().SyncDir(ParentOf(path));
+  return fs().SyncDir(os::ParentOf(path));
 }
 
 }  // namespace tributary::dedupe

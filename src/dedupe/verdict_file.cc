@@ -54,10 +54,6 @@ VerdictPage Newer(std::string_view pair, std::uint32_t number, std::uint32_t see
   return best;
 }
 
-std::string ParentOf(const std::string& path) {
-  return path.substr(0, path.find_last_of('/'));
-}
-
 }  // namespace
 
 Result<std::vector<VerdictPage>> LoadVerdicts(os::FileSystem& fs, const VerdictSegment& segment,
@@ -65,7 +61,7 @@ Result<std::vector<VerdictPage>> LoadVerdicts(os::FileSystem& fs, const VerdictS
   if (sync_first) {
     TRY_ASSIGN(const auto file, fs.Open(segment.path, os::OpenMode::kReadWrite));
     TRY(file->SyncData());
-    TRY(fs.SyncDir(ParentOf(segment.path)));
+    TRY(fs.SyncDir(os::ParentOf(segment.path)));
   }
   TRY_ASSIGN(const std::string bytes, os::ReadFile(fs, segment.path, kFileBytesMax));
   const std::uint32_t seed = SeedOf(segment);
@@ -141,7 +137,7 @@ Status VerdictWriter::Sync() {
                        EncodeSector(page, number, seed_)));
   }
   TRY(file_->SyncData());
-  if (!entry_durable_) TRY(fs_.SyncDir(ParentOf(segment_.path)));
+  if (!entry_durable_) TRY(fs_.SyncDir(os::ParentOf(segment_.path)));
   entry_durable_ = true;
   for (std::uint32_t number = dirty_from_; number < pages_.size(); ++number) {
     ++pages_[number].sequence;

@@ -14,10 +14,10 @@ constexpr std::size_t kSliceBytes = 1 << 20;
 constexpr std::size_t kAsksPerSlice = 4'096;
 // When too many programs wait; after so many times the pair stays undecided.
 constexpr int kAskTries = 100;
-constexpr MonoNanos kAskAgainAfter = 20 * kNanosPerMilli;
+constexpr MonoNanos kPassAgainAfter = 20 * kNanosPerMilli;
 
-constexpr const char* kStates[] = {"events",  "delivered", "filtered", "dead_lettered",
-                                   "dropped", "pending",   "undecided"};
+constexpr const char* kSumStates[] = {"events",  "delivered", "filtered", "dead_lettered",
+                                      "dropped", "pending",   "undecided"};
 
 }  // namespace
 
@@ -27,7 +27,7 @@ struct AuditService::Shared {
   std::atomic<std::uint64_t> runs{0};
   // Of the last one that came to its end: of destinations, not of replays.
   std::atomic<std::uint64_t> problems{0};
-  std::atomic<std::uint64_t> counts[std::size(kStates)] = {};
+  std::atomic<std::uint64_t> counts[std::size(kSumStates)] = {};
   std::mutex mutex;
   RunningPtr kept;  // answered a part and waits to go on
   std::uint64_t last_id = 0;
@@ -78,10 +78,10 @@ AuditService::AuditService(DeliveriesWorld world, metrics::Registry* metrics)
   gauges_.push_back(metrics_->AddGauge(
       "tributary_audit_problems", "Deliveries that did not add up in the last audit.", {},
       [shared = shared_] { return static_cast<double>(shared->problems); }));
-  for (std::size_t i = 0; i < std::size(kStates); ++i) {
+  for (std::size_t i = 0; i < std::size(kSumStates); ++i) {
     gauges_.push_back(metrics_->AddGauge(
         "tributary_audit_pairs", "Deliveries of the last audit by state; events: all of them.",
-        {{"state", kStates[i]}},
+        {{"state", kSumStates[i]}},
         [shared = shared_, i] { return static_cast<double>(shared->counts[i]); }));
   }
 }
@@ -309,7 +309,7 @@ void AuditService::AskOne(const RunningPtr& running, std::size_t number, int tri
   auto answered = [running, number, tries](const Result<std::string>& text) {
     Running& r = *running;
     if (!text && text.error().code() == ErrorCode::kUnavailable && tries < kAskTries) {
-      r.world.reads->At(r.world.reads->Now() + kAskAgainAfter,
+      r.world.reads->At(r.world.reads->Now() + kPassAgainAfter,
                         [running, number, tries] { AskOne(running, number, tries + 1); });
       return;
     }

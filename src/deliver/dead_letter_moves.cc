@@ -15,7 +15,7 @@ namespace keys = store::keys;
 
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kMoveVersion = 1;
 
 std::string_view PrefixOf(DeadAction action) {
   return action == DeadAction::kRedrive ? "rdv_" : "del_";
@@ -36,19 +36,19 @@ std::string DeadMoveId(DeadAction action, std::uint64_t number) {
 // ---- What is stored of a large one ----
 
 std::string DeadLetterMoves::Encode(const Move& move, std::uint64_t moved) {
-  return kVersion + json{{"action", move.action == DeadAction::kRedrive ? "redrive" : "delete"},
-                         {"lanes", move.lanes},
-                         {"since", move.since ? json(*move.since) : json(nullptr)},
-                         {"until", move.until},
-                         {"total", move.total},
-                         {"moved", moved},
-                         {"over", move.over}}
-                        .dump();
+  return kMoveVersion + json{{"action", move.action == DeadAction::kRedrive ? "redrive" : "delete"},
+                             {"lanes", move.lanes},
+                             {"since", move.since ? json(*move.since) : json(nullptr)},
+                             {"until", move.until},
+                             {"total", move.total},
+                             {"moved", moved},
+                             {"over", move.over}}
+                            .dump();
 }
 
 Result<DeadLetterMoves::MovePtr> DeadLetterMoves::Decode(std::uint64_t number,
                                                          std::string_view value) {
-  const json stored = value.empty() || value.front() != kVersion
+  const json stored = value.empty() || value.front() != kMoveVersion
                           ? json()
                           : json::parse(value.substr(1), nullptr, false);
   if (!stored.is_object() || !stored.contains("lanes") || !stored.contains("until")) {

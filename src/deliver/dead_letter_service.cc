@@ -27,7 +27,7 @@ std::string CursorOf(const Mark& mark) {
   return std::to_string(mark.at_us) + "-" + DeliveryId(mark.lane, mark.at);
 }
 
-Result<Mark> MarkOf(std::string_view cursor) {
+Result<Mark> MarkOfCursor(std::string_view cursor) {
   Mark mark;
   const std::size_t dash = std::min(cursor.find('-'), cursor.size());
   const auto [end, error] = std::from_chars(cursor.data(), cursor.data() + dash, mark.at_us);
@@ -99,7 +99,7 @@ Result<DeadLetters::Page> DeadLetterService::ReadPage(const DeadLetterQuery& que
                                                       const std::vector<LaneRef>& lanes) const {
   std::optional<Mark> from;
   if (!query.cursor.empty()) {
-    TRY_ASSIGN(from, MarkOf(query.cursor));
+    TRY_ASSIGN(from, MarkOfCursor(query.cursor));
   }
   struct Candidate {
     Mark mark;

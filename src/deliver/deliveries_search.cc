@@ -24,7 +24,7 @@ std::string CursorOf(const DeliveryMark& mark) {
          std::to_string(mark.lane);
 }
 
-std::optional<DeliveryMark> MarkOf(std::string_view cursor) {
+std::optional<DeliveryMark> DeliveryMarkOf(std::string_view cursor) {
   DeliveryMark mark;
   const char* at = cursor.data();
   const char* const end = at + cursor.size();
@@ -66,7 +66,7 @@ Status DeliverySearch::Prepare() {
   rows_ = UsesRows();
   mark_.partition = world_.log->partitions();
   if (!query_.cursor.empty()) {
-    const auto mark = MarkOf(query_.cursor);
+    const auto mark = DeliveryMarkOf(query_.cursor);
     if (!mark || mark->partition >= world_.log->partitions()) {
       return Fail(ErrorCode::kInvalid, "cursor", "cursor is none that a list answered");
     }

@@ -13,8 +13,6 @@ constexpr std::uint64_t kArchiveBytesMax = 64ULL << 20;
 constexpr std::uint64_t kArchiveBytesMin = 64ULL << 10;
 constexpr std::int64_t kLiveAgeMaxUs = 3'600LL * kMicrosPerSecond;
 constexpr MonoNanos kMaintainEvery = 60 * kNanosPerSecond;
-constexpr std::string_view kArchiveSuffix = ".dlog";
-constexpr std::string_view kLiveSuffix = ".live";
 
 std::string NameOf(std::uint64_t number, std::string_view suffix) {
   const std::string digits = std::to_string(number);

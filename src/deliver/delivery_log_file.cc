@@ -6,13 +6,12 @@
 namespace tributary::deliver {
 namespace {
 
-constexpr std::string_view kMagic = "TRIBDLV\n";
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kHeadBytes = 16;
+constexpr std::string_view kFileMagic = "TRIBDLV\n";
+constexpr std::uint32_t kFileVersion = 1;
 
 std::string Head() {
-  std::string head(kMagic);
-  AppendLe(head, kVersion);
+  std::string head(kFileMagic);
+  AppendLe(head, kFileVersion);
   AppendLe(head, Crc32c(head));
   return head;
 }
@@ -39,7 +38,7 @@ Result<std::unique_ptr<DeliveryLogFile>> DeliveryLogFile::Create(os::FileSystem&
 
 Status DeliveryLogFile::WriteHead() {
   TRY(file_->WriteAt(0, Head()));
-  bytes_ = kHeadBytes;
+  bytes_ = kDeliveryFileHeadBytes;
   return {};
 }
 
@@ -49,21 +48,21 @@ Result<DeliveryLogFile::Opened> DeliveryLogFile::Open(os::FileSystem& fs, const 
   Opened out;
   out.file.reset(new DeliveryLogFile(path, std::move(opened)));
   DeliveryLogFile& file = *out.file;
-  TRY_ASSIGN(const std::string head, ReadAt(*file.file_, 0, kHeadBytes));
+  TRY_ASSIGN(const std::string head, ReadAt(*file.file_, 0, kDeliveryFileHeadBytes));
   TRY_ASSIGN(const std::uint64_t size, file.file_->Size());
   // Its head is synced before anything follows it: a short file was only just being made.
-  if (size < kHeadBytes && cut) {
+  if (size < kDeliveryFileHeadBytes && cut) {
     TRY(file.file_->Truncate(0));
     TRY(file.WriteHead());
     return out;
   }
   if (head != Head()) {
-    const bool whole = head.size() == kHeadBytes && head.starts_with(kMagic) &&
+    const bool whole = head.size() == kDeliveryFileHeadBytes && head.starts_with(kFileMagic) &&
                        LoadLe<std::uint32_t>(head.data() + 12) == Crc32c(head.substr(0, 12));
     if (whole) return Fail(ErrorCode::kUnsupported, path + " is of another version");
     return Fail(ErrorCode::kCorrupt, path + " is no file of the delivery log");
   }
-  file.bytes_ = kHeadBytes;
+  file.bytes_ = kDeliveryFileHeadBytes;
   TRY_ASSIGN(out.blocks, file.Scan(cut));
   if (cut && size > file.bytes_) TRY(file.file_->Truncate(file.bytes_));
   return out;

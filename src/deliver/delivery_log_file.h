@@ -1,4 +1,4 @@
-// One file of the delivery log: a header of 16 bytes, then blocks. Grows at its end only.
+// One file of the delivery log: a header, then blocks. Grows at its end only.
 //
 // Threads: Append and Sync by one thread, Read by any, also meanwhile. May block.
 #pragma once
@@ -6,12 +6,18 @@
 #include <atomic>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "deliver/delivery_log_block.h"
 #include "os/fs.h"
 
 namespace tributary::deliver {
+
+inline constexpr std::uint64_t kDeliveryFileHeadBytes = 16;
+// What the names of the files end with: of one that is merged, and of one that still grows.
+inline constexpr std::string_view kArchiveSuffix = ".dlog";
+inline constexpr std::string_view kLiveSuffix = ".live";
 
 class DeliveryLogFile {
  public:

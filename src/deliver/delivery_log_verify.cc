@@ -8,10 +8,6 @@
 namespace tributary::deliver {
 namespace {
 
-constexpr std::string_view kArchiveSuffix = ".dlog";
-constexpr std::string_view kLiveSuffix = ".live";
-constexpr std::uint64_t kHeadBytes = 16;
-
 class Verifier {
  public:
   Verifier(os::FileSystem& fs, std::string dir) : fs_(fs), dir_(std::move(dir)) {}
@@ -39,7 +35,8 @@ class Verifier {
     const std::string path = dir_ + "/" + name;
     TRY_ASSIGN(const os::FileInfo info, fs_.Info(path));
     ++report_.files;
-    if (info.bytes < kHeadBytes && may_be_torn) return {};  // it was only just being made
+    if (info.bytes < kDeliveryFileHeadBytes && may_be_torn)
+      return {};  // it was only just being made
     const auto opened = DeliveryLogFile::Open(fs_, path, false);
     if (!opened && opened.error().code() == ErrorCode::kCorrupt) {
       report_.damage.push_back({name, 0, "its head is damaged"});

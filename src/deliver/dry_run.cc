@@ -5,6 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "config/json_text.h"
+#include "deliver/json_fields.h"
+#include "deliver/sent_secrets.h"
 #include "deliver/stored.h"
 
 namespace tributary::deliver {
@@ -82,23 +85,7 @@ class Runner : public std::enable_shared_from_this<Runner> {
   DryRunResult result_;
 };
 
-// What we say ourselves; every other header may be a secret.
-bool MayBeShown(std::string_view header) {
-  static constexpr std::array<std::string_view, 6> kShown{"content-type", "content-encoding",
-                                                          "webhook-id",   "webhook-timestamp",
-                                                          "user-agent",   "tributary-replay"};
-  std::string lower(header);
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  });
-  return std::ranges::find(kShown, lower) != kShown.end();
-}
-
-json OrNull(const std::string& text) {
-  return text.empty() ? json(nullptr) : json(text);
-}
-
-json RequestJson(const http::ClientRequest& request) {
+json DryRequestJson(const http::ClientRequest& request) {
   json headers = json::object();
   for (const auto& [name, value] : request.headers) {
     headers[name] = MayBeShown(name) ? value : std::string(config::kRedacted);
@@ -114,13 +101,13 @@ json RequestJson(const http::ClientRequest& request) {
 std::string DryRunResult::ToJson(std::string_view destination) const {
   json object{{"destination", destination},
               {"matched", matched},
-              {"filtered_by", OrNull(filtered_by)},
+              {"filtered_by", TextOrNull(filtered_by)},
               {"error", nullptr},
               {"mapped", mapped},
-              {"body", OrNull(body)},
-              {"request", request ? RequestJson(*request) : json(nullptr)}};
+              {"body", TextOrNull(body)},
+              {"request", request ? DryRequestJson(*request) : json(nullptr)}};
   if (!failed.empty()) object["error"] = {{"option", failed}, {"message", error}};
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+  return config::DumpText(object);
 }
 
 void RunDry(DryRunInput input, AskProgram ask,

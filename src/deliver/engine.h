@@ -186,16 +186,16 @@ class Engine {
 
   // ---- Destinations: each answers with the destination's JSON, redacted. ----
   // `who`: for the history of the destination (revisions.h).
-  virtual void Create(std::string json, Done<std::string> done, std::string who = {}) = 0;
+  virtual void Create(std::string json_text, Done<std::string> done, std::string who = {}) = 0;
   struct Replaced {
     std::string json;
     bool created = false;
   };
   // `create`: an unknown name is made (PUT, the seed's POST /destinations); else it is kNotFound.
   // A "name" in the object must be the same.
-  virtual void Replace(std::string name, std::string json, bool create, Done<Replaced> done,
+  virtual void Replace(std::string name, std::string json_text, bool create, Done<Replaced> done,
                        std::string who = {}) = 0;
-  virtual void Patch(std::string name, std::string json, Done<std::string> done,
+  virtual void Patch(std::string name, std::string json_text, Done<std::string> done,
                      std::string who = {}) = 0;  // RFC 7396
   virtual void Delete(std::string name, Done<void> done) = 0;
   virtual void Pause(std::string name, Done<std::string> done) = 0;

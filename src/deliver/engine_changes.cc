@@ -16,9 +16,6 @@ namespace keys = store::keys;
 
 namespace {
 
-constexpr char kVersion = 1;
-constexpr char kSealedVersion = 2;  // of a destination; older programs refuse it
-
 std::unexpected<Error> ShuttingDown() {
   return Fail(ErrorCode::kUnavailable, "delivery is shutting down");
 }
@@ -126,16 +123,17 @@ std::string EngineImpl::EncodeDestination(const Entry& entry, const Spec& spec,
                                           std::uint32_t revision) const {
   json stored = {{"revision", revision}, {"declared", entry.declared}};
   vault_.Put(spec, entry.id, stored);
-  return (stored.contains("sealed") ? kSealedVersion : kVersion) + stored.dump();
+  return (stored.contains("sealed") ? kSealedDestinationVersion : kDestinationVersion) +
+         stored.dump();
 }
 
 std::string EngineImpl::EncodeRevision(const Spec& spec,
                                        const std::vector<log::Offset>& from) const {
-  return kVersion + json{{"from", from},
-                         {"rule", spec.rule.stored},
-                         {"enabled", spec.lane.enabled},
-                         {"at_us", world_.clock->Now()}}
-                        .dump();
+  return kRevisionVersion + json{{"from", from},
+                                 {"rule", spec.rule.stored},
+                                 {"enabled", spec.lane.enabled},
+                                 {"at_us", world_.clock->Now()}}
+                                .dump();
 }
 
 Result<EngineImpl::Birth> EngineImpl::MakeBirth(Spec spec, bool declared, const std::string& who) {

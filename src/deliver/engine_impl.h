@@ -47,6 +47,12 @@ struct Waker {
 // Why a destination is paused that was removed from the configuration file.
 inline constexpr std::string_view kUnlistedReason = "no longer in the configuration";
 
+// First bytes of stored rows.
+inline constexpr char kDestinationVersion = 1;
+inline constexpr char kSealedDestinationVersion =
+    2;  // has secrets (spec_vault.h); older programs refuse it
+inline constexpr char kRevisionVersion = 1;
+
 // A destination as it is now. Guarded by the engine's mutex, except id and lane.
 struct Entry {
   DestinationId id = 0;
@@ -75,10 +81,11 @@ class EngineImpl final : public Engine, public SecretRotation {
   Committer& committer() override { return committer_; }
   void Close(MonoNanos deadline, std::move_only_function<void()> done) override;
 
-  void Create(std::string json, Done<std::string> done, std::string who) override;
-  void Replace(std::string name, std::string json, bool create, Done<Replaced> done,
+  void Create(std::string json_text, Done<std::string> done, std::string who) override;
+  void Replace(std::string name, std::string json_text, bool create, Done<Replaced> done,
                std::string who) override;
-  void Patch(std::string name, std::string json, Done<std::string> done, std::string who) override;
+  void Patch(std::string name, std::string json_text, Done<std::string> done,
+             std::string who) override;
   void Delete(std::string name, Done<void> done) override;
   void Pause(std::string name, Done<std::string> done) override;
   void Resume(std::string name, Done<std::string> done) override;
@@ -123,7 +130,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   Status LoadBatches(LaneId id, LaneState& state, store::Batch& repairs);
   Status LoadDeleted();
   Status LoadDeletedLane(LaneId id, StoredLane stored);
-  Status ApplyDeclared(const std::string& json);
+  Status ApplyDeclared(const std::string& json_text);
   Status UpdateDeclared(Entry& entry, Spec spec);
   Status Reload(DestinationId id);
   Status PauseUnlisted();
@@ -132,7 +139,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   void Enqueue(Change change);
   void RunNext();
   Status RoomFor(const std::string& name) const;
-  void CreateNow(const std::string& json, std::string who, Answer done, Finish finish);
+  void CreateNow(const std::string& json_text, std::string who, Answer done, Finish finish);
   void MakeNow(Spec spec, bool declared, const std::string& who, Answer done, Finish finish);
   void Install(EntryPtr entry, LaneState state);
   using MakeSpec = std::move_only_function<Result<Spec>(const Entry& old)>;

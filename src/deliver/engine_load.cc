@@ -21,8 +21,6 @@ namespace keys = store::keys;
 
 namespace {
 
-constexpr char kVersion = 1;
-constexpr char kSealedVersion = 2;  // of a destination that has secrets (spec_vault.h)
 // No wait of a schedule is longer, jitter included.
 constexpr std::int64_t kWaitUsMax = 450LL * 86'400 * kMicrosPerSecond;
 
@@ -31,7 +29,8 @@ Error Broken(std::string_view what) {
 }
 
 Result<json> ParseStored(std::string_view value, std::string_view what) {
-  if (value.empty() || (value.front() != kVersion && value.front() != kSealedVersion)) {
+  if (value.empty() ||
+      (value.front() != kDestinationVersion && value.front() != kSealedDestinationVersion)) {
     return Fail(Broken(what));
   }
   json object = json::parse(value.substr(1), nullptr, false);
@@ -91,9 +90,10 @@ Status EngineImpl::LoadDestination(DestinationId id, std::string_view value) {
   TRY_ASSIGN(LaneState state, LoadLane(id, repairs));
   state.name = entry->spec.lane.name;
   TRY(revision_table_.PutFirst(repairs, *entry));
-  if (value.front() == kVersion) {  // perhaps of a version that did not seal
+  if (value.front() == kDestinationVersion) {  // perhaps of a version that did not seal
     const std::string sealed = EncodeDestination(*entry, entry->spec, entry->revision);
-    if (sealed.front() != kVersion) repairs.Put(Family::kOwned, keys::Destination(id), sealed);
+    if (sealed.front() != kDestinationVersion)
+      repairs.Put(Family::kOwned, keys::Destination(id), sealed);
   }
   // Not written: with the right key file at the next start it is what it was.
   if (!entry->lost.empty()) state.status = LostStatus(entry->lost, world_.clock->Now());
@@ -146,7 +146,7 @@ Status EngineImpl::LoadRules(DestinationId id, RuleHistory& rules, store::Batch&
         }
         if (moved) {
           stored["from"] = entry.from;
-          repairs.Put(Family::kOwned, std::string(key), kVersion + stored.dump());
+          repairs.Put(Family::kOwned, std::string(key), kRevisionVersion + stored.dump());
         }
         if (stored.value("enabled", true)) {
           TRY_ASSIGN(entry.matcher, world_.matchers->Load(stored["rule"].get<std::string>()));

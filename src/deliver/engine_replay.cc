@@ -42,10 +42,10 @@ void ReplayTable::Enqueue(
 
 // ---- Create ----
 
-void ReplayTable::Create(std::string json, Done<std::string> done) {
-  engine_.Enqueue([this, json = std::move(json), done = std::move(done)](const Status& go,
-                                                                         Finish finish) mutable {
-    if (go) return CreateNow(json, std::move(done), std::move(finish));
+void ReplayTable::Create(std::string json_text, Done<std::string> done) {
+  engine_.Enqueue([this, json_text = std::move(json_text), done = std::move(done)](
+                      const Status& go, Finish finish) mutable {
+    if (go) return CreateNow(json_text, std::move(done), std::move(finish));
     done(std::unexpected(go.error()));
     finish();
   });
@@ -80,13 +80,13 @@ Status ReplayTable::SetRange(const ReplayRequest& request, ReplayRecord& record)
   return {};
 }
 
-Result<ReplayRecord> ReplayTable::MakeRecord(const std::string& json,
+Result<ReplayRecord> ReplayTable::MakeRecord(const std::string& json_text,
                                              EngineImpl::EntryPtr& entry) const {
   std::vector<config::OptionSpec> conditions;
   for (const config::OptionSpec& spec : engine_.world_.matchers->specs()) {
     if (spec.name == "filter" || spec.name == "pattern") conditions.push_back(spec);
   }
-  TRY_ASSIGN(const ReplayRequest request, ReadReplayRequest(json, conditions));
+  TRY_ASSIGN(const ReplayRequest request, ReadReplayRequest(json_text, conditions));
   entry = engine_.Find(request.destination);
   if (entry == nullptr) {
     return Fail(ErrorCode::kInvalid, "destination",
@@ -130,13 +130,13 @@ Status ReplayTable::RoomForOne(std::vector<LaneId>& over) const {
                   " replays with dead letters, the most; redrive or delete some");
 }
 
-void ReplayTable::CreateNow(const std::string& json, Done<std::string> done, Finish finish) {
+void ReplayTable::CreateNow(const std::string& json_text, Done<std::string> done, Finish finish) {
   const auto refuse = [&](const Error& error) {
     done(std::unexpected(error));
     finish();
   };
   auto replay = std::make_shared<Replay>();
-  auto record = MakeRecord(json, replay->entry);
+  auto record = MakeRecord(json_text, replay->entry);
   if (!record) return refuse(record.error());
   std::vector<LaneId> over;
   if (const Status room = RoomForOne(over); !room) return refuse(room.error());

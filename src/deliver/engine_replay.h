@@ -22,7 +22,7 @@ class ReplayTable final : public Replays {
   explicit ReplayTable(EngineImpl& engine) : engine_(engine) {}
   ~ReplayTable() override;
 
-  void Create(std::string json, Done<std::string> done) override;
+  void Create(std::string json_text, Done<std::string> done) override;
   void Pause(std::string id, Done<std::string> done) override;
   void Resume(std::string id, Done<std::string> done) override;
   void Cancel(std::string id, Done<std::string> done) override;
@@ -62,8 +62,8 @@ class ReplayTable final : public Replays {
   // engine_replay.cc
   void Enqueue(std::string id, Done<std::string> done,
                std::move_only_function<void(LaneId, ReplayPtr, Done<std::string>, Finish)> change);
-  void CreateNow(const std::string& json, Done<std::string> done, Finish finish);
-  Result<ReplayRecord> MakeRecord(const std::string& json, EngineImpl::EntryPtr& entry) const;
+  void CreateNow(const std::string& json_text, Done<std::string> done, Finish finish);
+  Result<ReplayRecord> MakeRecord(const std::string& json_text, EngineImpl::EntryPtr& entry) const;
   Status SetRange(const ReplayRequest& request, ReplayRecord& record) const;
   Status RoomForOne(std::vector<LaneId>& over) const;
   void SetStatus(std::string id, LaneStatus status, Done<std::string> done);

@@ -6,7 +6,7 @@
 namespace tributary::deliver {
 namespace {
 
-constexpr std::size_t kPageMax = 1'000;
+constexpr std::size_t kReplaysPageMax = 1'000;
 
 }  // namespace
 
@@ -59,7 +59,7 @@ Result<std::string> ReplayTable::Get(std::string_view id) const {
 // Newest first; the cursor is the last id shown, so that what is made meanwhile shifts no page.
 Result<Replays::Page> ReplayTable::List(std::string_view destination, std::string_view cursor,
                                         std::size_t limit) const {
-  limit = std::clamp<std::size_t>(limit, 1, kPageMax);
+  limit = std::clamp<std::size_t>(limit, 1, kReplaysPageMax);
   const auto before = ParseReplayId(cursor);
   if (!cursor.empty() && !before) {
     return Fail(ErrorCode::kInvalid, "cursor", "cursor must be one that a page gave");

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
 #include "deliver/engine_impl.h"
 
 namespace tributary::deliver {
@@ -13,11 +14,11 @@ namespace keys = store::keys;
 
 namespace {
 
-constexpr char kVersion = 1;
-constexpr std::size_t kPageMax = 1'000;
+constexpr char kHistoryVersion = 1;
+constexpr std::size_t kRevisionsPageMax = 1'000;
 
 Result<json> Parse(std::string_view value) {
-  json stored = value.empty() || value.front() != kVersion
+  json stored = value.empty() || value.front() != kHistoryVersion
                     ? json(json::value_t::discarded)
                     : json::parse(value.substr(1), nullptr, false);
   if (!stored.is_object()) return Fail(ErrorCode::kCorrupt, "a stored revision is broken");
@@ -45,7 +46,7 @@ void RevisionTable::Put(store::Batch& batch, DestinationId id, std::uint32_t rev
       if (!changed.contains(name)) stored["changed"].push_back(name);
     }
   }
-  batch.Put(Family::kOwned, keys::History(id, revision), kVersion + stored.dump());
+  batch.Put(Family::kOwned, keys::History(id, revision), kHistoryVersion + stored.dump());
   if (revision > kRevisionsKeptMax) {
     batch.Delete(Family::kOwned, keys::History(id, revision - kRevisionsKeptMax));
   }
@@ -73,7 +74,7 @@ Result<std::string> RevisionTable::Text(DestinationId id, std::uint32_t revision
       {"revision", revision},           {"at", FormatIso8601(stored.value("at_us", UnixMicros{0}))},
       {"who", stored.value("who", "")}, {"changed", stored.value("changed", json::array())},
       {"from", std::move(from)},        {"spec", engine_.reader_.Write(opened.spec, true)}};
-  return text.dump(-1, ' ', false, json::error_handler_t::replace);
+  return config::DumpText(text);
 }
 
 Result<Revisions::Page> RevisionTable::List(std::string_view destination, std::string_view cursor,
@@ -94,7 +95,7 @@ Result<Revisions::Page> RevisionTable::List(std::string_view destination, std::s
   std::uint32_t last = 0;
   TRY(engine_.world_.store->Scan(
       Family::kOwned, first, end, true, [&](std::string_view key, std::string_view value) {
-        if (page.data.size() == std::min(limit, kPageMax)) {
+        if (page.data.size() == std::min(limit, kRevisionsPageMax)) {
           page.next_cursor = std::to_string(last);
           return Visit::kStop;
         }

@@ -11,14 +11,13 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kSecret = "signing_secret";
 constexpr const char* kOld = "old_signing_secrets";
 
 struct RotationRequest {
   config::Secret signing_secret;
   MonoNanos overlap_ns = kRotationOverlapDefault;
   static void Describe(config::OptionList<RotationRequest>& o) {
-    o.Optional(kSecret, &RotationRequest::signing_secret, "The new one.");
+    o.Optional(kSigningSecret, &RotationRequest::signing_secret, "The new one.");
     o.Duration("overlap", &RotationRequest::overlap_ns, "How long the old one signs too.",
                {.min = 0, .max = kRotationOverlapMax});
   }
@@ -41,7 +40,8 @@ Result<json> OldSecrets(const json& before, UnixMicros now_us, MonoNanos overlap
     if (ended) patch[until] = nullptr;
     left += ended ? 0 : 1;
   }
-  if (before[kSecret].empty() || before[kSecret] == "" || overlap_ns == 0) return patch;
+  if (before[kSigningSecret].empty() || before[kSigningSecret] == "" || overlap_ns == 0)
+    return patch;
   if (left >= kOldSigningSecretsMax) {
     return Fail(ErrorCode::kConflict, kOld,
                 "there are " + std::to_string(left) +
@@ -49,7 +49,7 @@ Result<json> OldSecrets(const json& before, UnixMicros now_us, MonoNanos overlap
   }
   UnixMicros until_us = now_us + overlap_ns / 1000;
   while (before[kOld].contains(FormatIso8601(until_us))) until_us += 1000;
-  patch[FormatIso8601(until_us)] = before[kSecret];
+  patch[FormatIso8601(until_us)] = before[kSigningSecret];
   return patch;
 }
 
@@ -60,25 +60,25 @@ Result<Spec> EngineImpl::Rotated(const Entry& entry, std::string_view request,
   TRY_ASSIGN(const auto wanted,
              config::ParseOptions<RotationRequest>(request.empty() ? "{}" : request));
   if (!entry.lost.empty()) {
-    return Fail(ErrorCode::kConflict, kSecret,
+    return Fail(ErrorCode::kConflict, kSigningSecret,
                 "the secrets were sealed under a key file that is gone: enter them again by PATCH");
   }
   const Spec& old = entry.spec;
   const json before = reader_.Write(old, false);
-  if (!before.contains(kSecret) || !before.contains(kOld)) {
+  if (!before.contains(kSigningSecret) || !before.contains(kOld)) {
     return Fail(ErrorCode::kInvalid, "type",
                 "destinations of type " + std::string(old.type->name) + " sign nothing");
   }
-  const auto secret_before = before[kSecret].get<std::string>();
+  const auto secret_before = before[kSigningSecret].get<std::string>();
   std::string secret = wanted.signing_secret.Reveal();
   if (secret.empty()) {
     const bool asymmetric = !codec::PublicKeyOfWebhookSecret(secret_before).empty();
     secret = made = MakeSecret(*world_.random, asymmetric);
   } else if (secret == secret_before) {
-    return Fail(ErrorCode::kInvalid, kSecret, "signing_secret is the one in force already");
+    return Fail(ErrorCode::kInvalid, kSigningSecret, "signing_secret is the one in force already");
   }
   TRY_ASSIGN(const json olds, OldSecrets(before, world_.clock->Now(), wanted.overlap_ns));
-  return reader_.Patch(old, json{{kSecret, secret}, {kOld, olds}}.dump());
+  return reader_.Patch(old, json{{kSigningSecret, secret}, {kOld, olds}}.dump());
 }
 
 void EngineImpl::RotateSecret(std::string name, std::string request, Done<std::string> done,
@@ -87,7 +87,7 @@ void EngineImpl::RotateSecret(std::string name, std::string request, Done<std::s
   auto answer = [made, done = std::move(done)](Result<Replaced> result) mutable {
     if (!result) return done(std::unexpected(std::move(result).error()));
     json shown = json::parse(result->json);
-    if (!made->empty()) shown[kSecret] = *made;
+    if (!made->empty()) shown[kSigningSecret] = *made;
     done(shown.dump());
   };
   Enqueue([this, name = std::move(name), request = std::move(request), made, who = std::move(who),

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codec/base64.h"
+#include "config/json_text.h"
 #include "deliver/sent_secrets.h"
 
 namespace tributary::deliver {
@@ -151,7 +152,7 @@ class TrialTable::Trial final : public Witness, public std::enable_shared_from_t
         {"error", outcome.error.empty() ? json(nullptr) : json(outcome.error)},
         {"duration_ms", (loop_->Now() - began_) / kNanosPerMilli},
     };
-    return object.dump(-1, ' ', false, json::error_handler_t::replace);
+    return config::DumpText(object);
   }
 
   const TrialEvent event_;

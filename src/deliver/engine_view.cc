@@ -4,8 +4,10 @@
 
 #include "codec/base64.h"
 #include "codec/standard_webhooks.h"
+#include "config/json_text.h"
 #include "deliver/engine_impl.h"
 #include "deliver/engine_replay.h"
+#include "deliver/json_fields.h"
 
 namespace tributary::deliver {
 
@@ -13,24 +15,11 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kPageMax = 1'000;
+constexpr std::size_t kDestinationsPageMax = 1'000;
 
 std::unexpected<Error> NotFound(std::string_view name) {
   return Fail(ErrorCode::kNotFound, "name",
               "there is no destination named \"" + std::string(name) + "\"");
-}
-
-json TimeOrNull(std::optional<UnixMicros> at_us) {
-  return at_us ? json(FormatIso8601(*at_us)) : json(nullptr);
-}
-
-json TextOrNull(const std::string& text) {
-  return text.empty() ? json(nullptr) : json(text);
-}
-
-// Answers and error texts come from outside and need not be UTF-8.
-std::string Dump(const json& value) {
-  return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 // The last name of a page. Written so that nobody takes it for one, or makes one up.
@@ -123,7 +112,7 @@ std::string EngineImpl::JsonLocked(const Entry& entry) const {
     object["signing_public_key"] =
         codec::PublicKeyOfWebhookSecret(open["signing_secret"].get_ref<const std::string&>());
   }
-  return Dump(object);
+  return config::DumpText(object);
 }
 
 Result<std::string> EngineImpl::Get(std::string_view name) const {
@@ -134,7 +123,7 @@ Result<std::string> EngineImpl::Get(std::string_view name) const {
 
 // The cursor is the last name shown: what is made or deleted meanwhile cannot shift a page.
 Result<Engine::Page> EngineImpl::List(std::string_view cursor, std::size_t limit) const {
-  limit = std::clamp<std::size_t>(limit, 1, kPageMax);
+  limit = std::clamp<std::size_t>(limit, 1, kDestinationsPageMax);
   TRY_ASSIGN(const std::string after, NameOfCursor(cursor));
   Page page;
   const std::lock_guard lock(mutex_);
@@ -153,7 +142,8 @@ Result<LaneStats> EngineImpl::Stats(std::string_view name) const {
 }
 
 std::string BreakerView::ToJson() const {
-  return Dump({{"state", state}, {"since", TimeOrNull(since_us)}, {"error", TextOrNull(error)}});
+  return config::DumpText(
+      {{"state", state}, {"since", TimeOrNull(since_us)}, {"error", TextOrNull(error)}});
 }
 
 std::string LaneStats::ToJson() const {
@@ -162,22 +152,22 @@ std::string LaneStats::ToJson() const {
     if (dropped_by[i] == 0) continue;
     by_rule[std::string(DropRuleName(static_cast<DropRule>(i + 1)))] = dropped_by[i];
   }
-  return Dump({{"delivered", delivered},
-               {"filtered", filtered},
-               {"dead_lettered", dead_lettered},
-               {"dropped", dropped},
-               {"dropped_by", std::move(by_rule)},
-               {"retrying", retrying},
-               {"followers", followers},
-               {"in_flight", in_flight},
-               {"lag", lag},
-               {"p50_ms", p50_ms},
-               {"p95_ms", p95_ms},
-               {"success_rate", success_rate},
-               {"breaker", breaker},
-               {"breaker_since", TimeOrNull(breaker_since_us)},
-               {"breaker_error", TextOrNull(breaker_error)},
-               {"window", window}});
+  return config::DumpText({{"delivered", delivered},
+                           {"filtered", filtered},
+                           {"dead_lettered", dead_lettered},
+                           {"dropped", dropped},
+                           {"dropped_by", std::move(by_rule)},
+                           {"retrying", retrying},
+                           {"followers", followers},
+                           {"in_flight", in_flight},
+                           {"lag", lag},
+                           {"p50_ms", p50_ms},
+                           {"p95_ms", p95_ms},
+                           {"success_rate", success_rate},
+                           {"breaker", breaker},
+                           {"breaker_since", TimeOrNull(breaker_since_us)},
+                           {"breaker_error", TextOrNull(breaker_error)},
+                           {"window", window}});
 }
 
 std::string PairTraceJson(const PairTrace& pair) {
@@ -200,7 +190,7 @@ std::string PairTraceJson(const PairTrace& pair) {
               {"next_attempt_at", TimeOrNull(pair.next_attempt_at_us)}};
   if (!pair.rule.empty()) object["rule"] = pair.rule;
   if (pair.deleted_at_us) object["destination_deleted_at"] = FormatIso8601(*pair.deleted_at_us);
-  return Dump(object);
+  return config::DumpText(object);
 }
 
 }  // namespace tributary::deliver

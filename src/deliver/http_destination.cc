@@ -5,19 +5,12 @@
 #include <charconv>
 #include <utility>
 
+#include "base/ascii.h"
 #include "deliver/http_date.h"
 #include "deliver/sent_secrets.h"
 
 namespace tributary::deliver {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 bool Retried(int status) {
   return status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
@@ -25,7 +18,7 @@ bool Retried(int status) {
 
 std::string_view HeaderValue(const http::ClientResponse& response, std::string_view lower_name) {
   for (const auto& [name, value] : response.headers) {
-    if (Lower(name) == lower_name) return value;
+    if (AsciiLower(name) == lower_name) return value;
   }
   return {};
 }
@@ -220,7 +213,8 @@ Status CheckCustomHeaders(const std::map<std::string, config::Secret>& headers) 
   }
   for (const auto& [name, value] : headers) {
     if (!IsToken(name)) return wrong(name, "is no header name");
-    if (IsForbidden(Lower(name))) return wrong(name, "is set by Tributary or by the connection");
+    if (IsForbidden(AsciiLower(name)))
+      return wrong(name, "is set by Tributary or by the connection");
     if (!IsFieldValue(value.Reveal())) return wrong(name, "has control characters in its value");
     if (name.size() + value.Reveal().size() > kHeaderBytesMax) {
       return wrong(name, "must have at most 4096 bytes");

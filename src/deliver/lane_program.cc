@@ -9,7 +9,7 @@ namespace tributary::deliver {
 namespace {
 
 // The processes that run programs are full, or are being replaced.
-constexpr MonoNanos kAskAgainAfter = 100 * kNanosPerMilli;
+constexpr MonoNanos kRunAgainAfter = 100 * kNanosPerMilli;
 
 }  // namespace
 
@@ -40,7 +40,7 @@ void Lane::Ask(std::uint64_t token, std::shared_ptr<const Program> program) {
 }
 
 void Lane::AskLater(std::uint64_t token, std::shared_ptr<const Program> program) {
-  world_.loop->At(world_.loop->Now() + kAskAgainAfter,
+  world_.loop->At(world_.loop->Now() + kRunAgainAfter,
                   [weak = weak_from_this(), token, program = std::move(program)]() mutable {
                     const auto self = weak.lock();
                     if (self && self->in_flight_.contains(token)) {

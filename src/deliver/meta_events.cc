@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "config/json_text.h"
+
 namespace tributary::deliver {
 
 using nlohmann::json;
@@ -116,7 +118,7 @@ std::string MetaEventWriter::PayloadOf(MetaEvent what, const Notice& notice,
       {"replay", or_null(notice.replay)}, {"count", notice.count},
       {"reason", or_null(notice.reason)}, {"delivery_id", or_null(notice.delivery_id)}};
   // Reasons quote receivers, whose answers need not be UTF-8.
-  return payload.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return config::DumpOrderedText(payload);
 }
 
 }  // namespace tributary::deliver

@@ -13,16 +13,17 @@ std::unexpected<Error> Wrong(const std::string& why) {
 }
 
 // Empty: nothing there that could be a key.
-std::string TextAt(std::string_view json, const std::vector<std::string>& path) {
+std::string TextAt(std::string_view json_text, const std::vector<std::string>& path) {
   for (const std::string& name : path) {
-    if (json.empty() || json.front() != '{') return {};
-    json = event::FindRawField(json, name);
+    if (json_text.empty() || json_text.front() != '{') return {};
+    json_text = event::FindRawField(json_text, name);
   }
-  if (json.empty()) return {};
+  if (json_text.empty()) return {};
   std::string text;
-  if (event::RawStringText(json, text)) return text;
-  const bool number = json.front() == '-' || (json.front() >= '0' && json.front() <= '9');
-  return number ? std::string(json) : std::string();
+  if (event::RawStringText(json_text, text)) return text;
+  const bool number =
+      json_text.front() == '-' || (json_text.front() >= '0' && json_text.front() <= '9');
+  return number ? std::string(json_text) : std::string();
 }
 
 }  // namespace

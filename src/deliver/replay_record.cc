@@ -8,6 +8,7 @@
 #include "base/time.h"
 #include "config/json_text.h"
 #include "config/option_list.h"
+#include "deliver/json_fields.h"
 
 namespace tributary::deliver {
 
@@ -15,25 +16,16 @@ using nlohmann::json;
 
 namespace {
 
-constexpr char kVersion = 1;
-constexpr std::string_view kIdPrefix = "rpl_";
+constexpr char kReplayVersion = 1;
+constexpr std::string_view kReplayIdPrefix = "rpl_";
 constexpr double kRateMax = 1e6;
-constexpr std::array<std::string_view, 4> kStates{"running", "done", "cancelled", "failed"};
-
-Status Wrong(std::string_view field, std::string_view rest) {
-  return Fail(ErrorCode::kInvalid, std::string(field),
-              std::string(field) + " " + std::string(rest));
-}
+constexpr std::array<std::string_view, 4> kReplayStates{"running", "done", "cancelled", "failed"};
 
 json CountsJson(const Counts& counts) {
   return {{"delivered", counts.delivered},
           {"filtered", counts.filtered},
           {"dead_lettered", counts.dead_lettered},
           {"dropped", counts.dropped}};
-}
-
-json TimeOrNull(const std::optional<UnixMicros>& at) {
-  return at ? json(FormatIso8601(*at)) : json(nullptr);
 }
 
 }  // namespace
@@ -60,7 +52,7 @@ Result<ReplayRequest> ReadReplayRequest(std::string_view json_text,
   ReplayRequest request;
   TRY(config::ReadObject(config::OptionList<ReplayRequest>::Specs(), object, &request));
   if (!(request.rate >= 0) || request.rate > kRateMax) {
-    TRY(Wrong("rate", "must be from 0 (the destination's own) to 1000000"));
+    return WrongField("rate", "must be from 0 (the destination's own) to 1000000");
   }
   request.own = own.dump();
   return request;
@@ -75,7 +67,7 @@ std::optional<UnixMicros> ParseReplayTime(std::string_view text, UnixMicros now_
 }
 
 std::string_view ReplayStateName(ReplayState state) {
-  return kStates.at(static_cast<std::size_t>(state));
+  return kReplayStates.at(static_cast<std::size_t>(state));
 }
 
 std::uint64_t ReplayRecord::total() const {
@@ -102,12 +94,12 @@ std::string EncodeReplay(const ReplayRecord& r) {
               {"counts", CountsJson(r.counts)},
               {"left", r.left}};
   if (r.finished_at_us) object["finished_at_us"] = *r.finished_at_us;
-  return kVersion + object.dump(-1, ' ', false, json::error_handler_t::replace);
+  return kReplayVersion + config::DumpText(object);
 }
 
 Result<ReplayRecord> DecodeReplay(std::string_view bytes) {
   const auto broken = Fail(ErrorCode::kCorrupt, "a stored replay is broken");
-  if (bytes.empty() || bytes.front() != kVersion) return broken;
+  if (bytes.empty() || bytes.front() != kReplayVersion) return broken;
   try {
     const json object = json::parse(bytes.substr(1));
     const json& counts = object.at("counts");
@@ -128,9 +120,9 @@ Result<ReplayRecord> DecodeReplay(std::string_view bytes) {
                               .dead_lettered = counts.at("dead_lettered"),
                               .dropped = counts.at("dropped")},
                    .left = object.at("left")};
-    const auto state = std::ranges::find(kStates, object.at("state").get<std::string>());
-    if (state == kStates.end() || r.starts.size() != r.ends.size()) return broken;
-    r.state = static_cast<ReplayState>(state - kStates.begin());
+    const auto state = std::ranges::find(kReplayStates, object.at("state").get<std::string>());
+    if (state == kReplayStates.end() || r.starts.size() != r.ends.size()) return broken;
+    r.state = static_cast<ReplayState>(state - kReplayStates.begin());
     if (!object.at("finished_at_us").is_null()) r.finished_at_us = object["finished_at_us"];
     return r;
   } catch (const json::exception&) {
@@ -139,14 +131,14 @@ Result<ReplayRecord> DecodeReplay(std::string_view bytes) {
 }
 
 std::string ReplayId(LaneId lane) {
-  return std::string(kIdPrefix) + std::to_string(lane);
+  return std::string(kReplayIdPrefix) + std::to_string(lane);
 }
 
 std::optional<LaneId> ParseReplayId(std::string_view id) {
-  if (!id.starts_with(kIdPrefix)) return std::nullopt;
+  if (!id.starts_with(kReplayIdPrefix)) return std::nullopt;
   LaneId lane = 0;
   const char* end = id.data() + id.size();
-  const auto [stopped, error] = std::from_chars(id.data() + kIdPrefix.size(), end, lane);
+  const auto [stopped, error] = std::from_chars(id.data() + kReplayIdPrefix.size(), end, lane);
   // Only as it is written: "rpl_007" is nobody.
   if (error != std::errc{} || stopped != end || ReplayId(lane) != id) return std::nullopt;
   return lane;
@@ -172,7 +164,7 @@ std::string ReplayJson(LaneId lane, const ReplayRecord& r, const ReplayProgress&
                  {"lag", progress.lag},
                  {"created_at", FormatIso8601(r.created_at_us)},
                  {"finished_at", TimeOrNull(r.finished_at_us)}});
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+  return config::DumpText(object);
 }
 
 }  // namespace tributary::deliver

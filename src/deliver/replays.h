@@ -42,7 +42,7 @@ class Replays {
   using Done = std::move_only_function<void(Result<T>)>;
   virtual ~Replays() = default;
 
-  virtual void Create(std::string json, Done<std::string> done) = 0;
+  virtual void Create(std::string json_text, Done<std::string> done) = 0;
   // kConflict when it has ended.
   virtual void Pause(std::string id, Done<std::string> done) = 0;
   virtual void Resume(std::string id, Done<std::string> done) = 0;

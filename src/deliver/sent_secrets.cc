@@ -3,19 +3,12 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
 #include "codec/base64.h"
 #include "config/option.h"
 
 namespace tributary::deliver {
 namespace {
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 void Add(std::vector<std::string>& secrets, std::string_view value) {
   if (value.size() >= kSecretBytesMin) secrets.emplace_back(value);
@@ -27,7 +20,7 @@ void AddCredentials(std::vector<std::string>& secrets, std::string_view value) {
   if (space == std::string_view::npos) return;
   const std::string_view credentials = value.substr(space + 1);
   Add(secrets, credentials);
-  if (Lower(value.substr(0, space)) != "basic") return;
+  if (AsciiLower(value.substr(0, space)) != "basic") return;
   const auto plain = codec::Base64Decode(credentials, codec::Base64::kLenient);
   if (!plain) return;
   const std::size_t colon = plain->find(':');
@@ -53,7 +46,7 @@ bool MayBeShown(std::string_view header_name) {
       "accept",        "content-type",      "content-encoding",  "user-agent",
       "webhook-id",    "webhook-timestamp", "webhook-signature", "tributary-replay",
       "content-length"};
-  return std::ranges::find(kOurs, Lower(header_name)) != kOurs.end();
+  return std::ranges::find(kOurs, AsciiLower(header_name)) != kOurs.end();
 }
 
 std::vector<std::string> SecretsOf(const http::ClientRequest& request) {
@@ -61,7 +54,7 @@ std::vector<std::string> SecretsOf(const http::ClientRequest& request) {
   for (const auto& [name, value] : request.headers) {
     if (MayBeShown(name)) continue;
     Add(secrets, value);
-    if (Lower(name) == "authorization") AddCredentials(secrets, value);
+    if (AsciiLower(name) == "authorization") AddCredentials(secrets, value);
   }
   // A secret that is part of another one would leave the rest of it.
   std::ranges::sort(secrets, std::ranges::greater{}, &std::string::size);

@@ -20,17 +20,11 @@ constexpr MonoNanos kScheduleEntryMax = 366 * kDay;
 constexpr double kRateLimitMax = 1e6;
 constexpr std::array kShownOnly{
     "id", "revision", "status", "status_reason", "breaker", "declared", "signing_public_key"};
-constexpr const char* kSecret = "signing_secret";
 constexpr const char* kOldSecrets = "old_signing_secrets";
 
 const OptionSpec* Find(const std::vector<OptionSpec>& specs, std::string_view name) {
   const auto found = std::ranges::find(specs, name, &OptionSpec::name);
   return found == specs.end() ? nullptr : &*found;
-}
-
-Status Wrong(std::string_view field, std::string_view rest) {
-  return Fail(ErrorCode::kInvalid, std::string(field),
-              std::string(field) + " " + std::string(rest));
 }
 
 Result<json> ParseObject(std::string_view text) {
@@ -71,15 +65,16 @@ bool HasControlBytes(std::string_view text) {
 
 Status CheckName(std::string_view name) {
   if (name.empty() || name.size() > kNameBytesMax) {
-    return Wrong("name", "must have 1 to " + std::to_string(kNameBytesMax) + " bytes");
+    return WrongField("name", "must have 1 to " + std::to_string(kNameBytesMax) + " bytes");
   }
-  if (HasControlBytes(name)) return Wrong("name", "must not have control characters");
+  if (HasControlBytes(name)) return WrongField("name", "must not have control characters");
   return {};
 }
 
 Status CheckStart(std::string_view start) {
   if (start == "now" || start == "earliest" || ParseIso8601(start)) return {};
-  return Wrong("start", "must be \"now\", \"earliest\" or a time such as 2026-01-31T12:00:00Z");
+  return WrongField("start",
+                    "must be \"now\", \"earliest\" or a time such as 2026-01-31T12:00:00Z");
 }
 
 std::string AllTypeNames() {
@@ -168,15 +163,15 @@ Status LaneOptions::Check() const {
   TRY(CheckStart(start));
   for (std::size_t i = 0; i < retry.schedule.size(); ++i) {
     if (retry.schedule[i] > kScheduleEntryMax) {
-      return Wrong("retry.schedule[" + std::to_string(i) + "]", "must be at most 366d");
+      return WrongField("retry.schedule[" + std::to_string(i) + "]", "must be at most 366d");
     }
   }
   if (!(rate_limit >= 0) || rate_limit > kRateLimitMax) {
-    return Wrong("rate_limit", "must be from 0 (no limit) to 1000000");
+    return WrongField("rate_limit", "must be from 0 (no limit) to 1000000");
   }
   TRY(ParseOrderBy(order_by));
   if (!order_by.empty() && order != Order::kKey) {
-    return Wrong("order_by", "has a meaning with `order: key` only");
+    return WrongField("order_by", "has a meaning with `order: key` only");
   }
   return {};
 }
@@ -225,9 +220,9 @@ Result<Spec> SpecReader::Read(const Spec& base, const json& object) const {
   spec.lane.type = spec.type->name;
   TRY(spec.lane.Check());
   if (spec.lane.batch.size > 1 && !spec.type->batches) {
-    return std::unexpected(Wrong("batch.size", "must be 1: a destination of type " +
-                                                   std::string(spec.type->name) +
-                                                   " takes one event at a time")
+    return std::unexpected(WrongField("batch.size", "must be 1: a destination of type " +
+                                                        std::string(spec.type->name) +
+                                                        " takes one event at a time")
                                .error());
   }
   json rule = base.rule.fields.empty() ? json::object() : json::parse(base.rule.fields);
@@ -242,7 +237,8 @@ Result<Spec> SpecReader::Read(const Spec& base, const json& object) const {
 
 Status SpecReader::CheckMapping(const std::string& text) const {
   if (text.empty()) return {};
-  if (programs_ == nullptr) return Wrong("mapping", "cannot be used here: no programs are run");
+  if (programs_ == nullptr)
+    return WrongField("mapping", "cannot be used here: no programs are run");
   if (const auto program = programs_->Compile(ProgramUse::kMapping, text); !program) {
     return Fail(program.error().code(), "mapping", "mapping: " + program.error().message());
   }
@@ -277,13 +273,14 @@ Result<Spec> SpecReader::Change(const Spec& old, const json& object, bool replac
   }
   TRY_ASSIGN(Spec spec, Read(base, patch));
   if (spec.lane.name != old.lane.name)
-    return std::unexpected(Wrong("name", "cannot be changed").error());
+    return std::unexpected(WrongField("name", "cannot be changed").error());
   if (spec.lane.start != old.lane.start) {
-    return std::unexpected(Wrong("start", "counts only when a destination is made").error());
+    return std::unexpected(WrongField("start", "counts only when a destination is made").error());
   }
   if (spec.kind() != old.kind()) {
     // Its pairs are records of that kind; with another one its counts would mean nothing.
-    return std::unexpected(Wrong("kind", "cannot be changed; make another destination").error());
+    return std::unexpected(
+        WrongField("kind", "cannot be changed; make another destination").error());
   }
   TRY(Check(spec));
   return spec;
@@ -301,8 +298,9 @@ Result<Spec> SpecReader::Patch(const Spec& old, std::string_view json_text) cons
   TRY_ASSIGN(json object, ParseObject(json_text));
   // A secret that is replaced, not rotated, ends at once, and with it those before it.
   const json was = Write(old, false);
-  if (was.contains(kOldSecrets) && object.contains(kSecret) && object[kSecret] != was[kSecret] &&
-      object[kSecret] != config::kRedacted && !object.contains(kOldSecrets)) {
+  if (was.contains(kOldSecrets) && object.contains(kSigningSecret) &&
+      object[kSigningSecret] != was[kSigningSecret] &&
+      object[kSigningSecret] != config::kRedacted && !object.contains(kOldSecrets)) {
     object[kOldSecrets] = nullptr;
   }
   return Change(old, object, false);

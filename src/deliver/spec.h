@@ -16,6 +16,8 @@
 
 namespace tributary::deliver {
 
+inline constexpr const char* kSigningSecret = "signing_secret";  // the option of that name
+
 struct RetryOptions {
   std::vector<MonoNanos> schedule = StandardSchedule();
   MonoNanos total_ns = 0;

@@ -9,7 +9,7 @@
 namespace tributary::deliver {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kFirstVersion = 1;
 constexpr char kCursorVersion = 2;
 constexpr char kWaitingVersion = 2;
 constexpr char kRedrivenVersion = 3;  // of a waiting row
@@ -17,7 +17,7 @@ constexpr char kAttemptVersion = 2;
 
 class Writer {
  public:
-  explicit Writer(char version = kVersion) : out_(1, version) {}
+  explicit Writer(char version = kFirstVersion) : out_(1, version) {}
   template <std::integral T>
   Writer& Number(T value) {
     AppendLe(out_, value);
@@ -41,9 +41,9 @@ class Writer {
 
 class Reader {
  public:
-  explicit Reader(std::string_view bytes, char newest = kVersion) : rest_(bytes) {
+  explicit Reader(std::string_view bytes, char newest = kFirstVersion) : rest_(bytes) {
     Number(version_);
-    ok_ = ok_ && version_ >= kVersion && version_ <= newest;
+    ok_ = ok_ && version_ >= kFirstVersion && version_ <= newest;
   }
   std::uint8_t version() const { return version_; }
   template <std::integral T>
@@ -82,7 +82,7 @@ class Reader {
   bool ok_ = true;
 };
 
-constexpr std::string_view kIdPrefix = "dlv_";
+constexpr std::string_view kDeliveryIdPrefix = "dlv_";
 constexpr std::uint64_t kIdRounds = 4;
 
 // Any function will do in a Feistel network; the round keeps two equal halves from meeting.
@@ -115,7 +115,7 @@ Result<T> Whole(const Reader& reader, T value, const char* what) {
 
 std::string EncodeCursor(const StoredCursor& v) {
   const bool by_rule = v.counts.by_rule != decltype(v.counts.by_rule){};
-  Writer writer(by_rule ? kCursorVersion : kVersion);
+  Writer writer(by_rule ? kCursorVersion : kFirstVersion);
   writer.Number(v.cursor).Number(v.start).Number(v.released);
   writer.Number(v.counts.delivered).Number(v.counts.filtered);
   writer.Number(v.counts.dead_lettered).Number(v.counts.dropped);
@@ -277,7 +277,7 @@ std::string EncodeAttempt(const StoredAttempt& v) {
   const Attempt& a = v.attempt;
   const auto duration = static_cast<std::uint32_t>(std::clamp<std::int64_t>(a.duration_ms, 0, ~0U));
   const bool batch = v.batch != Hash128{};
-  Writer writer(batch ? kAttemptVersion : kVersion);
+  Writer writer(batch ? kAttemptVersion : kFirstVersion);
   writer.Number(a.at_us).Number(v.number).Number(static_cast<std::uint16_t>(a.status));
   writer.Number(duration).Number(a.revision).Text(a.error).Text(a.response);
   if (batch) writer.Number(v.batch.high).Number(v.batch.low);
@@ -390,12 +390,12 @@ std::string DeliveryId(LaneId lane, Position at) {
     id.low ^= IdRound(id.high, round);
     id.high ^= IdRound(id.low, round + 1);
   }
-  return std::string(kIdPrefix) + id.ToHex();
+  return std::string(kDeliveryIdPrefix) + id.ToHex();
 }
 
 std::optional<DeliveryPlace> ParseDeliveryId(std::string_view text) {
-  if (!text.starts_with(kIdPrefix)) return std::nullopt;
-  text.remove_prefix(kIdPrefix.size());
+  if (!text.starts_with(kDeliveryIdPrefix)) return std::nullopt;
+  text.remove_prefix(kDeliveryIdPrefix.size());
   const auto high = ParseHex(text.substr(0, 16));
   const auto low = text.size() == 32 ? ParseHex(text.substr(16)) : std::nullopt;
   if (!high || !low) return std::nullopt;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
 #include "codec/base64.h"
 
 namespace tributary::destinations {
@@ -10,14 +11,6 @@ namespace {
 
 constexpr std::int64_t kTokenBytesMax = 8 * 1024;
 constexpr std::int64_t kNameBytesMax = 1024;
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-  }
-  return out;
-}
 
 std::unexpected<Error> Wrong(std::string field, std::string why) {
   return Fail(ErrorCode::kInvalid, std::move(field), std::move(why));
@@ -129,8 +122,8 @@ Status CheckAuthorization(const AuthOptions& auth,
                           const deliver::CheckContext& context) {
   if (auth.type == AuthType::kNone) return {};
   for (const auto& [name, value] : headers) {
-    const std::string lower = Lower(name);
-    if (lower == "authorization" || lower == Lower(auth.header)) {
+    const std::string lower = AsciiLower(name);
+    if (lower == "authorization" || lower == AsciiLower(auth.header)) {
       return Wrong("headers." + name, "headers." + name + " is what auth says already");
     }
   }

@@ -5,8 +5,6 @@
 namespace tributary::destinations {
 namespace {
 
-constexpr std::size_t kUrlBytesMax = 8 * 1024;
-
 std::string_view MethodText(SendMethod method) {
   switch (method) {
     case SendMethod::kPost:

@@ -13,6 +13,8 @@
 
 namespace tributary::destinations {
 
+inline constexpr std::size_t kUrlBytesMax = 8 * 1024;
+
 enum class SendMethod : std::uint8_t { kPost, kPut, kPatch };
 
 struct HttpOptions {

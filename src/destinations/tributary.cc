@@ -13,6 +13,7 @@
 #include "codec/base64.h"
 #include "codec/gzip.h"
 #include "destinations/authorization.h"
+#include "destinations/http_options.h"
 #include "event/json_document.h"
 
 namespace tributary::destinations {
@@ -20,7 +21,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::int64_t kUrlBytesMax = 8 * 1024;
 constexpr std::int64_t kWriteKeyBytesMax = 1024;
 // 2,500 refused events, the most of a batch, take less than this.
 constexpr std::size_t kAnswerBytesMax = 2 * 1024 * 1024;

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/ascii.h"
 #include "base/limits.h"
 
 namespace tributary::event {
@@ -11,11 +12,8 @@ namespace {
 bool IsSpace(char c) {
   return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
 bool IsHex(char c) {
-  return IsDigit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+  return IsAsciiDigit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
 // A walk over the tokens, written with jumps: every label says what must come next, and the path
@@ -156,7 +154,7 @@ class Grammar {
     for (int i = 0; i < 4; ++i) {
       if (!IsHex(p[i])) return false;
       unit = unit << 4 |
-             static_cast<std::uint32_t>(IsDigit(p[i]) ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+             static_cast<std::uint32_t>(IsAsciiDigit(p[i]) ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
     }
     return true;
   }
@@ -177,7 +175,7 @@ class Grammar {
   }
 
   const char* Digits(const char* p) const {
-    while (p < end_ && IsDigit(*p)) ++p;
+    while (p < end_ && IsAsciiDigit(*p)) ++p;
     return p;
   }
 

@@ -5,20 +5,20 @@
 namespace tributary::event {
 namespace {
 
-constexpr std::array<std::string_view, kKnownFields> kNames = {
+constexpr std::array<std::string_view, kKnownFields> kFieldNames = {
     "type",    "messageId",  "userId",       "anonymousId", "previousId",
     "groupId", "event",      "name",         "category",    "properties",
     "traits",  "context",    "integrations", "timestamp",   "originalTimestamp",
     "sentAt",  "receivedAt", "writeKey"};
 
 constexpr Known Check(Known candidate, std::string_view key) {
-  return kNames[static_cast<std::size_t>(candidate)] == key ? candidate : Known::kUnknown;
+  return kFieldNames[static_cast<std::size_t>(candidate)] == key ? candidate : Known::kUnknown;
 }
 
 }  // namespace
 
 std::string_view FieldName(Known field) {
-  return kNames[static_cast<std::size_t>(field)];
+  return kFieldNames[static_cast<std::size_t>(field)];
 }
 
 // By length and one letter, then one comparison: this runs for every field of every event.

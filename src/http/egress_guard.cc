@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/ascii.h"
 #include "http/ip_address.h"
 
 namespace tributary::http {
@@ -36,18 +37,10 @@ std::unexpected<Error> BadUrl(std::string why) {
   return Fail(ErrorCode::kInvalid, "url", std::move(why));
 }
 
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
-  }
-  return out;
-}
-
-// Lower case, without the one dot that a name may end with.
+// AsciiLower case, without the one dot that a name may end with.
 std::string CanonicalName(std::string_view host) {
   if (host.size() > 1 && host.ends_with('.')) host.remove_suffix(1);
-  return Lower(host);
+  return AsciiLower(host);
 }
 
 bool IsHostName(std::string_view host) {
@@ -83,7 +76,8 @@ Result<UrlParts> SplitUrl(std::string_view url) {
     }
   }
   const std::size_t colon = url.find("://");
-  const std::string scheme = colon == std::string_view::npos ? "" : Lower(url.substr(0, colon));
+  const std::string scheme =
+      colon == std::string_view::npos ? "" : AsciiLower(url.substr(0, colon));
   UrlParts parts;
   parts.https = scheme == "https";
   if (scheme != "http" && !parts.https)

@@ -13,11 +13,6 @@ namespace {
 constexpr std::uint64_t kSegmentsInLimit = 8;
 constexpr Partition kOnlyPartition = 0;
 
-std::string ParentOf(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
 LogOptions Fitted(LogOptions options) {
   const std::uint64_t limit = options.retention.size_bytes_max;
   if (limit > 0) {
@@ -36,7 +31,7 @@ class EmbeddedLog final : public SegmentedLog {
   Status Start() {
     const std::string dir = options_.dir + "/p" + std::to_string(kOnlyPartition);
     TRY(world_.fs->CreateDir(options_.dir));
-    TRY(world_.fs->SyncDir(ParentOf(options_.dir)));
+    TRY(world_.fs->SyncDir(os::ParentOf(options_.dir)));
     TRY(world_.fs->CreateDir(dir));
     TRY(world_.fs->SyncDir(options_.dir));
     TRY_ASSIGN(log_, PartitionLog::Open(world_, options_, kOnlyPartition, dir, damage_, holders_,

@@ -48,4 +48,13 @@ Status WriteFileAtomic(FileSystem& fs, const std::string& path, std::string_view
   return fs.SyncDir(slash == std::string::npos ? "." : path.substr(0, slash));
 }
 
+std::string ParentOf(const std::string& path) {
+  const std::size_t last = path.find_last_not_of('/');
+  if (last == std::string::npos) return "/";
+  const std::size_t slash = path.rfind('/', last);
+  if (slash == std::string::npos) return ".";
+  const std::size_t end = path.find_last_not_of('/', slash);
+  return end == std::string::npos ? "/" : path.substr(0, end + 1);
+}
+
 }  // namespace tributary::os

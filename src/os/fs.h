@@ -98,6 +98,8 @@ class FileSystem {
 // The real one. Thread-safe, lives for ever.
 FileSystem& PosixFileSystem();
 
+// The directory that a path is in: "." of a bare name, "/" of "/".
+std::string ParentOf(const std::string& path);
 // Reads a whole file of at most `bytes_max` (kTooLarge past it).
 Result<std::string> ReadFile(FileSystem& fs, const std::string& path, std::uint64_t bytes_max);
 // Replaces a file so that a crash leaves the old or the new one whole: temporary name, sync,

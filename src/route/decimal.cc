@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/ascii.h"
 #include "event/json_document.h"
 
 namespace tributary::route {
@@ -13,10 +14,6 @@ constexpr long long kExponentMax = 1'000'000'000;
 // exponent is far from the ends of its range.
 constexpr std::size_t kSafeDigits = 15;
 constexpr long long kSafeExponent = 290;
-
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 struct Parts {
   bool negative = false;
@@ -144,7 +141,7 @@ std::optional<std::string_view> FirstInexactNumber(std::string_view text) {
     const char c = text[at];
     if (c == '"') {
       at = SkipString(text, at);
-    } else if (IsDigit(c) || c == '-') {
+    } else if (IsAsciiDigit(c) || c == '-') {
       const std::size_t end = std::min(text.find_first_not_of("0123456789+-.eE", at), text.size());
       const std::string_view number = text.substr(at, end - at);
       if (!KeepsItsValue(number)) return number;

@@ -3,23 +3,20 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/ascii.h"
 #include "route/decimal.h"
 
 namespace tributary::route {
 namespace {
-
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
 
 bool IsNameStart(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' || c == '@';
 }
 
 // Reads as jq's lexer does, as far as it takes to tell numbers from what only looks like one.
-class Reader {
+class LiteralReader {
  public:
-  explicit Reader(std::string_view text) : text_(text) {}
+  explicit LiteralReader(std::string_view text) : text_(text) {}
 
   std::optional<std::string> Next() {
     while (at_ < text_.size()) {
@@ -35,7 +32,7 @@ class Reader {
         if (c == ')') Close();
       } else if (IsNameStart(c)) {
         SkipName();
-      } else if (IsDigit(c) || (c == '.' && IsDigit(Ahead(1)))) {
+      } else if (IsAsciiDigit(c) || (c == '.' && IsAsciiDigit(Ahead(1)))) {
         return Number();
       } else {
         ++at_;
@@ -48,7 +45,7 @@ class Reader {
   char Ahead(std::size_t by) const { return at_ + by < text_.size() ? text_[at_ + by] : '\0'; }
 
   void SkipName() {
-    while (at_ < text_.size() && (IsNameStart(text_[at_]) || IsDigit(text_[at_]))) ++at_;
+    while (at_ < text_.size() && (IsNameStart(text_[at_]) || IsAsciiDigit(text_[at_]))) ++at_;
   }
 
   // Until the string's end, or into an interpolation, whose end leads back.
@@ -76,7 +73,7 @@ class Reader {
   }
 
   void SkipDigits() {
-    while (at_ < text_.size() && IsDigit(text_[at_])) ++at_;
+    while (at_ < text_.size() && IsAsciiDigit(text_[at_])) ++at_;
   }
 
   std::string Number() {
@@ -88,7 +85,7 @@ class Reader {
     }
     if (Ahead(0) == 'e' || Ahead(0) == 'E') {
       const std::size_t sign = Ahead(1) == '+' || Ahead(1) == '-' ? 2 : 1;
-      if (IsDigit(Ahead(sign))) {
+      if (IsAsciiDigit(Ahead(sign))) {
         at_ += sign;
         SkipDigits();
       }
@@ -105,11 +102,11 @@ class Reader {
 }  // namespace
 
 std::optional<std::string> FirstInexactLiteral(std::string_view program) {
-  Reader reader(program);
+  LiteralReader reader(program);
   while (const auto number = reader.Next()) {
     // jq writes ".5" and "5." too; JSON, which is what is asked here, does not.
-    const std::string json = "0" + *number;
-    if (FirstInexactNumber(json)) return number;
+    const std::string json_text = "0" + *number;
+    if (FirstInexactNumber(json_text)) return number;
   }
   return std::nullopt;
 }

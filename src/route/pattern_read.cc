@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "route/pattern_node.h"
 
 namespace tributary::route {
@@ -10,16 +11,6 @@ namespace {
 using nlohmann::json;
 using Op = PatternTest::Op;
 using Tests = std::vector<PatternTest>;
-
-std::unexpected<Error> Wrong(const std::string& path, const std::string& rest) {
-  return Fail(ErrorCode::kInvalid, path, path + " " + rest);
-}
-
-std::string Lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), LowerAscii);
-  return out;
-}
 
 // The library keeps integers of 64 bits as they are and everything else as a double, so a number of
 // more digits than every double has may not be the one that was written.
@@ -33,15 +24,15 @@ Result<Decimal> ReadNumber(const json& value, const std::string& path) {
   const std::size_t zeros = std::min(digits.find_first_of("123456789"), digits.size());
   const auto leading = static_cast<std::size_t>(std::ranges::count(digits.substr(0, zeros), '0'));
   if (value.is_number_float() && count - leading > kDigitsMax) {
-    return Wrong(path,
-                 "has more digits than a number in a pattern can have: 15, or a whole number "
-                 "of 64 bits");
+    return WrongField(path,
+                      "has more digits than a number in a pattern can have: 15, or a whole number "
+                      "of 64 bits");
   }
   return Decimal(text);
 }
 
 // Reads one pattern and counts what its limits are about.
-class Reader {
+class PatternReader {
  public:
   Result<std::shared_ptr<const Pattern::Node>> ReadNode(const json& object, const std::string& path,
                                                         std::size_t depth);
@@ -66,13 +57,14 @@ class Reader {
   std::size_t stars_ = 0;
 };
 
-Result<std::shared_ptr<const Pattern::Node>> Reader::ReadNode(const json& object,
-                                                              const std::string& path,
-                                                              std::size_t depth) {
-  if (!object.is_object()) return Wrong(path, "must be an object");
-  if (object.empty()) return Wrong(path, "must not be an empty object: it would match anything");
+Result<std::shared_ptr<const Pattern::Node>> PatternReader::ReadNode(const json& object,
+                                                                     const std::string& path,
+                                                                     std::size_t depth) {
+  if (!object.is_object()) return WrongField(path, "must be an object");
+  if (object.empty())
+    return WrongField(path, "must not be an empty object: it would match anything");
   if (depth > kPatternDepthMax) {
-    return Wrong(path, "is nested deeper than " + std::to_string(kPatternDepthMax));
+    return WrongField(path, "is nested deeper than " + std::to_string(kPatternDepthMax));
   }
   auto node = std::make_shared<Pattern::Node>();
   for (const auto& [name, value] : object.items()) {
@@ -87,17 +79,17 @@ Result<std::shared_ptr<const Pattern::Node>> Reader::ReadNode(const json& object
   return std::shared_ptr<const Pattern::Node>(std::move(node));
 }
 
-Status Reader::ReadChoice(const json& value, const std::string& path, std::size_t depth,
-                          Pattern::Node& node) {
+Status PatternReader::ReadChoice(const json& value, const std::string& path, std::size_t depth,
+                                 Pattern::Node& node) {
   if (!value.is_array() || value.empty()) {
-    return Wrong(path, "must be an array of at least one object");
+    return WrongField(path, "must be an array of at least one object");
   }
   std::vector<std::shared_ptr<const Pattern::Node>> choice;
   for (std::size_t i = 0; i < value.size(); ++i) {
     const std::string place = path + "[" + std::to_string(i) + "]";
     if (++choices_ > kPatternOrMax) {
-      return Wrong(place, "is one object too many: all $or together have at most " +
-                              std::to_string(kPatternOrMax));
+      return WrongField(place, "is one object too many: all $or together have at most " +
+                                   std::to_string(kPatternOrMax));
     }
     TRY_ASSIGN(auto one, ReadNode(value[i], place, depth + 1));
     choice.push_back(std::move(one));
@@ -106,8 +98,8 @@ Status Reader::ReadChoice(const json& value, const std::string& path, std::size_
   return {};
 }
 
-Result<Pattern::Node::Field> Reader::ReadField(const std::string& name, const json& value,
-                                               const std::string& path, std::size_t depth) {
+Result<Pattern::Node::Field> PatternReader::ReadField(const std::string& name, const json& value,
+                                                      const std::string& path, std::size_t depth) {
   Pattern::Node::Field field{.name = name, .tests = {}, .node = {}};
   if (value.is_object()) {
     TRY_ASSIGN(field.node, ReadNode(value, path, depth + 1));
@@ -118,9 +110,10 @@ Result<Pattern::Node::Field> Reader::ReadField(const std::string& name, const js
     return field;
   }
   if (!value.is_array()) {
-    return Wrong(path, "must be an array of values, such as [\"a\"], or an object");
+    return WrongField(path, "must be an array of values, such as [\"a\"], or an object");
   }
-  if (value.empty()) return Wrong(path, "must have at least one value: it would match nothing");
+  if (value.empty())
+    return WrongField(path, "must have at least one value: it would match nothing");
   for (std::size_t i = 0; i < value.size(); ++i) {
     TRY_ASSIGN(PatternTest test, ReadTest(value[i], path + "[" + std::to_string(i) + "]"));
     field.absent_matches = field.absent_matches || test.op == Op::kAbsent;
@@ -129,21 +122,21 @@ Result<Pattern::Node::Field> Reader::ReadField(const std::string& name, const js
   return field;
 }
 
-Status Reader::Count(const std::string& path) {
+Status PatternReader::Count(const std::string& path) {
   if (++tests_ <= kPatternTestsMax) return {};
-  return Wrong(path,
-               "is one value too many: a pattern has at most " + std::to_string(kPatternTestsMax));
+  return WrongField(
+      path, "is one value too many: a pattern has at most " + std::to_string(kPatternTestsMax));
 }
 
-Result<PatternTest> Reader::ReadTest(const json& value, const std::string& path) {
+Result<PatternTest> PatternReader::ReadTest(const json& value, const std::string& path) {
   TRY(Count(path));
   if (!value.is_object()) return ReadScalar(value, path);
-  if (value.size() != 1) return Wrong(path, "must have exactly one operator");
+  if (value.size() != 1) return WrongField(path, "must have exactly one operator");
   const std::string& name = value.begin().key();
   return ReadOperator(name, value.front(), path + "." + name);
 }
 
-Result<PatternTest> Reader::ReadScalar(const json& value, const std::string& path) const {
+Result<PatternTest> PatternReader::ReadScalar(const json& value, const std::string& path) const {
   if (value.is_string()) return PatternTest{.op = Op::kText, .text = value};
   if (value.is_number()) {
     TRY_ASSIGN(Decimal number, ReadNumber(value, path));
@@ -152,44 +145,46 @@ Result<PatternTest> Reader::ReadScalar(const json& value, const std::string& pat
   if (value.is_boolean() || value.is_null()) {
     return PatternTest{.op = Op::kLiteral, .text = value.dump()};
   }
-  return Wrong(path, "must be a value or an operator such as {\"prefix\": \"a\"}");
+  return WrongField(path, "must be a value or an operator such as {\"prefix\": \"a\"}");
 }
 
-Result<PatternTest> Reader::ReadOperator(const std::string& name, const json& value,
-                                         const std::string& path) {
+Result<PatternTest> PatternReader::ReadOperator(const std::string& name, const json& value,
+                                                const std::string& path) {
   if (name == "prefix") return ReadText(Op::kPrefix, value, path);
   if (name == "suffix") return ReadText(Op::kSuffix, value, path);
   if (name == "wildcard") return ReadWildcard(value, path);
   if (name == "numeric") return ReadNumeric(value, path);
   if (name == "anything-but") return ReadAnythingBut(value, path);
   if (name == "equals-ignore-case") {
-    if (!value.is_string()) return Wrong(path, "must be a string");
-    return PatternTest{.op = Op::kText, .fold = true, .text = Lower(std::string(value))};
+    if (!value.is_string()) return WrongField(path, "must be a string");
+    return PatternTest{.op = Op::kText, .fold = true, .text = AsciiLower(std::string(value))};
   }
   if (name == "exists") {
-    if (!value.is_boolean()) return Wrong(path, "must be true or false");
+    if (!value.is_boolean()) return WrongField(path, "must be true or false");
     return PatternTest{.op = value.get<bool>() ? Op::kPresent : Op::kAbsent};
   }
-  return Wrong(path,
-               "is no operator: there are prefix, suffix, equals-ignore-case, wildcard, numeric, "
-               "exists, anything-but");
+  return WrongField(
+      path,
+      "is no operator: there are prefix, suffix, equals-ignore-case, wildcard, numeric, "
+      "exists, anything-but");
 }
 
-Result<PatternTest> Reader::ReadText(Op op, const json& value, const std::string& path) const {
+Result<PatternTest> PatternReader::ReadText(Op op, const json& value,
+                                            const std::string& path) const {
   const bool fold = value.is_object();
   if (fold && (value.size() != 1 || !value.contains("equals-ignore-case"))) {
-    return Wrong(path, "must be a string or {\"equals-ignore-case\": \"…\"}");
+    return WrongField(path, "must be a string or {\"equals-ignore-case\": \"…\"}");
   }
   const json& text = fold ? value.front() : value;
   if (!text.is_string() || text.get_ref<const std::string&>().empty()) {
-    return Wrong(path, "must be a string that is not empty");
+    return WrongField(path, "must be a string that is not empty");
   }
   const std::string given = text;
-  return PatternTest{.op = op, .fold = fold, .text = fold ? Lower(given) : given};
+  return PatternTest{.op = op, .fold = fold, .text = fold ? AsciiLower(given) : given};
 }
 
-Result<PatternTest> Reader::ReadWildcard(const json& value, const std::string& path) {
-  if (!value.is_string()) return Wrong(path, "must be a string");
+Result<PatternTest> PatternReader::ReadWildcard(const json& value, const std::string& path) {
+  if (!value.is_string()) return WrongField(path, "must be a string");
   const std::string text = value;
   std::vector<std::string> parts(1);
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -200,18 +195,18 @@ Result<PatternTest> Reader::ReadWildcard(const json& value, const std::string& p
     } else if (i + 1 < text.size() && (text[i + 1] == '*' || text[i + 1] == '\\')) {
       parts.back() += text[++i];
     } else {
-      return Wrong(path, "has a \\ that stands before neither * nor \\");
+      return WrongField(path, "has a \\ that stands before neither * nor \\");
     }
   }
   stars_ += parts.size() - 1;
   if (stars_ > kPatternStarsMax) {
-    return Wrong(path,
-                 "has one * too many: a pattern has at most " + std::to_string(kPatternStarsMax));
+    return WrongField(
+        path, "has one * too many: a pattern has at most " + std::to_string(kPatternStarsMax));
   }
   return PatternTest{.op = Op::kWildcard, .wildcard = NamePattern(std::move(parts))};
 }
 
-Result<PatternTest> Reader::ReadNumeric(const json& value, const std::string& path) const {
+Result<PatternTest> PatternReader::ReadNumeric(const json& value, const std::string& path) const {
   static constexpr std::array<std::pair<std::string_view, Compare>, 5> kCompares{
       {{"=", Compare::kEqual},
        {"<", Compare::kLess},
@@ -219,24 +214,24 @@ Result<PatternTest> Reader::ReadNumeric(const json& value, const std::string& pa
        {">", Compare::kGreater},
        {">=", Compare::kGreaterEqual}}};
   if (!value.is_array() || value.empty() || value.size() > 4 || value.size() % 2 != 0) {
-    return Wrong(path, "must be one or two comparisons, such as [\">=\", 0, \"<\", 10]");
+    return WrongField(path, "must be one or two comparisons, such as [\">=\", 0, \"<\", 10]");
   }
   PatternTest test{.op = Op::kNumeric};
   for (std::size_t i = 0; i < value.size(); i += 2) {
     const auto* compare =
         std::ranges::find_if(kCompares, [&](const auto& known) { return value[i] == known.first; });
     if (compare == kCompares.end()) {
-      return Wrong(path + "[" + std::to_string(i) + "]", "must be one of = < <= > >=");
+      return WrongField(path + "[" + std::to_string(i) + "]", "must be one of = < <= > >=");
     }
     const std::string place = path + "[" + std::to_string(i + 1) + "]";
-    if (!value[i + 1].is_number()) return Wrong(place, "must be a number");
+    if (!value[i + 1].is_number()) return WrongField(place, "must be a number");
     TRY_ASSIGN(Decimal number, ReadNumber(value[i + 1], place));
     test.bounds.push_back({compare->second, std::move(number)});
   }
   return test;
 }
 
-Result<PatternTest> Reader::ReadAnythingBut(const json& value, const std::string& path) {
+Result<PatternTest> PatternReader::ReadAnythingBut(const json& value, const std::string& path) {
   PatternTest test{.op = Op::kNoneOf};
   const json* listed = &value;
   std::string place = path;
@@ -245,9 +240,9 @@ Result<PatternTest> Reader::ReadAnythingBut(const json& value, const std::string
     if (value.size() == 1) name = value.begin().key();
     if (name != "prefix" && name != "suffix" && name != "equals-ignore-case" &&
         name != "wildcard") {
-      return Wrong(path,
-                   "must be a value, a list of values, or one of prefix, suffix, "
-                   "equals-ignore-case, wildcard");
+      return WrongField(path,
+                        "must be a value, a list of values, or one of prefix, suffix, "
+                        "equals-ignore-case, wildcard");
     }
     listed = &value.front();
     place += "." + name;
@@ -262,7 +257,7 @@ Result<PatternTest> Reader::ReadAnythingBut(const json& value, const std::string
     TRY(add(*listed, place));
     return test;
   }
-  if (listed->empty()) return Wrong(place, "must have at least one value");
+  if (listed->empty()) return WrongField(place, "must have at least one value");
   for (std::size_t i = 0; i < listed->size(); ++i) {
     TRY(add((*listed)[i], place + "[" + std::to_string(i) + "]"));
   }
@@ -273,10 +268,10 @@ Result<PatternTest> Reader::ReadAnythingBut(const json& value, const std::string
 
 Result<Pattern> Pattern::Read(const json& pattern) {
   if (pattern.dump().size() > kPatternBytesMax) {
-    return Wrong("pattern", "has more than " + std::to_string(kPatternBytesMax) + " bytes");
+    return WrongField("pattern", "has more than " + std::to_string(kPatternBytesMax) + " bytes");
   }
   Pattern read;
-  TRY_ASSIGN(read.root_, Reader().ReadNode(pattern, "pattern", 1));
+  TRY_ASSIGN(read.root_, PatternReader().ReadNode(pattern, "pattern", 1));
   return read;
 }
 

@@ -23,7 +23,7 @@ http::Response Image(int status) {
   return response;
 }
 
-http::Response NotDurable(const Error&) {
+http::Response ImageNotDurable(const Error&) {
   return Image(503);
 }
 
@@ -82,7 +82,7 @@ class PixelApi final : public ingest::Source {
     http::Response answer = Image(200);
     AddCorsHeaders(request, answer);
     intake_.AnswerWhenDurable(std::move(responder), std::move(answer),
-                              WithCors(request, NotDurable));
+                              WithCors(request, ImageNotDurable));
   }
 
   static void Answer(const http::Request& request, int status, http::Responder responder) {

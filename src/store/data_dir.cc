@@ -70,16 +70,9 @@ Status CheckUnmarked(os::FileSystem& fs, const std::string& path) {
   return {};
 }
 
-std::string ParentOf(const std::string& path) {
-  const std::size_t slash = path.find_last_not_of('/');
-  const std::size_t at = path.rfind('/', slash);
-  if (at == std::string::npos) return ".";
-  return at == 0 ? "/" : path.substr(0, at);
-}
-
 Status CreateDurably(os::FileSystem& fs, const std::string& path) {
   if (fs.Exists(path)) return {};
-  const std::string parent = ParentOf(path);
+  const std::string parent = os::ParentOf(path);
   if (parent != "." && parent != "/") TRY(CreateDurably(fs, parent));
   TRY(fs.CreateDir(path));
   return fs.SyncDir(parent);
