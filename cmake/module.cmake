@@ -1,11 +1,13 @@
-# module(<name> [REGISTERS] [DEPS folders…] [LIBS libraries…] [TEST_LIBS …])
+# module(<name> [REGISTERS] [UNIFIED] [DEPS folders…] [LIBS libraries…] [TEST_LIBS …])
 #
 # One call per folder of src/. Every *.cc that is no *_test.cc becomes the library tributary_<name>;
 # every *_test.cc goes into one program <name>_test, run by CTest with the label "unit".
+# UNIFIED: six files are compiled as one (docs/adr/0004-unified-files.md); so two files of the folder
+# cannot have different things of the same name, even where only they see them.
 # REGISTERS: the folder's files register themselves (sources, destinations, subcommands), so all of
 # them are linked whether or not somebody names them.
 function(module name)
-  cmake_parse_arguments(M "REGISTERS" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(M "REGISTERS;UNIFIED" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(code ${all})
   list(FILTER code EXCLUDE REGEX "_test\\.cc$")
@@ -32,6 +34,14 @@ function(module name)
     add_library(${target} STATIC ${code})
     target_link_libraries(${target} PUBLIC tributary_flags ${deps} ${M_LIBS})
     target_precompile_headers(${target} REUSE_FROM tributary_pch)
+  endif()
+
+  if(M_UNIFIED AND M_REGISTERS)
+    set_target_properties(${target}_objects PROPERTIES UNITY_BUILD ${TRIBUTARY_UNIFIED}
+      UNITY_BUILD_BATCH_SIZE 6)
+  elseif(M_UNIFIED)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ${TRIBUTARY_UNIFIED}
+      UNITY_BUILD_BATCH_SIZE 6)
   endif()
 
   if(tests AND TRIBUTARY_TESTS)
