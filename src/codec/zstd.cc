@@ -33,6 +33,11 @@ ZstdDecompressor::~ZstdDecompressor() {
 Status ZstdDecompressor::Decompress(std::string_view frame, std::size_t out_bytes_max,
                                     std::string& out) {
   out.clear();
+  return Append(frame, out_bytes_max, out);
+}
+
+Status ZstdDecompressor::Append(std::string_view frame, std::size_t out_bytes_max,
+                                std::string& out) {
   const unsigned long long size = ZSTD_getFrameContentSize(frame.data(), frame.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN) {
     return Fail(ErrorCode::kCorrupt, "no zstd frame that states its size");
@@ -45,13 +50,15 @@ Status ZstdDecompressor::Decompress(std::string_view frame, std::size_t out_byte
   if (ZSTD_isError(frame_bytes) || frame_bytes != frame.size()) {
     return Fail(ErrorCode::kCorrupt, "the zstd frame is truncated or has bytes after its end");
   }
-  out.resize(size);
-  const std::size_t made =
-      ZSTD_decompressDCtx(context_, out.data(), out.size(), frame.data(), frame.size());
-  if (ZSTD_isError(made) || made != size) {
-    out.clear();
-    return Fail(ErrorCode::kCorrupt, "the zstd frame is damaged");
-  }
+  const std::size_t before = out.size();
+  bool whole = false;
+  out.resize_and_overwrite(before + size, [&](char* to, std::size_t) {
+    const std::size_t made =
+        ZSTD_decompressDCtx(context_, to + before, size, frame.data(), frame.size());
+    whole = !ZSTD_isError(made) && made == size;
+    return whole ? before + size : before;
+  });
+  if (!whole) return Fail(ErrorCode::kCorrupt, "the zstd frame is damaged");
   return {};
 }
 

@@ -39,6 +39,8 @@ class ZstdDecompressor {
   // Replaces `out`. kTooLarge: the frame says, before anything is allocated, that it holds more
   // than `out_bytes_max`; kCorrupt: no such frame, damaged, truncated, or bytes after its end.
   Status Decompress(std::string_view frame, std::size_t out_bytes_max, std::string& out);
+  // The same at the end of `out`, which is as it was after an error.
+  Status Append(std::string_view frame, std::size_t out_bytes_max, std::string& out);
 
  private:
   ZSTD_DCtx_s* context_;

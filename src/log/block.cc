@@ -118,8 +118,10 @@ Result<BlockHeader> ReadBlock(const os::File& file, std::uint64_t position, Fram
     return Fail(ErrorCode::kCorrupt, "a block does not match its checksum");
   }
   const std::string_view zstd_frame = std::string_view(bytes).substr(0, header.stored_bytes);
-  TRY(zstd.Decompress(zstd_frame, kFrameBytesMax, frames));
-  if (frames.size() != header.raw_bytes) {
+  const std::size_t before = frames.size();
+  TRY(zstd.Append(zstd_frame, kFrameBytesMax, frames));
+  if (frames.size() - before != header.raw_bytes) {
+    frames.resize(before);
     return Fail(ErrorCode::kCorrupt, "a block has not the size that its header states");
   }
   return header;

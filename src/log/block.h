@@ -41,8 +41,8 @@ void EncodeBlock(BlockHeader header, std::string_view zstd_frame, FrameSeed seed
 // kCorrupt when no block header stands at the beginning of `bytes`.
 Result<BlockHeader> DecodeBlockHeader(std::string_view bytes, FrameSeed seed);
 
-// Reads and decompresses the block at `position`; `frames` gets the raw frames. kCorrupt when any
-// byte of it is damaged.
+// Reads and decompresses the block at `position`; the raw frames are appended to `frames`, which is
+// as it was after an error. kCorrupt when any byte of the block is damaged.
 Result<BlockHeader> ReadBlock(const os::File& file, std::uint64_t position, FrameSeed seed,
                               codec::ZstdDecompressor& zstd, std::string& frames);
 

@@ -46,20 +46,30 @@ Result<SegmentPart> ReadRaw(const os::File& file, const Segment& segment, Partit
   }
 }
 
-// Takes the frames of a block that check; the rest is damage.
-void AppendBlock(const Segment& segment, Partition partition, std::uint64_t position,
-                 const BlockHeader& header, std::string_view frames, SegmentPart& part) {
+// Takes the frames of a block, which are what the run has from `begin` on, as far as they check;
+// the rest is damage.
+void TakeBlock(const Segment& segment, Partition partition, std::uint64_t position,
+               const BlockHeader& header, std::size_t begin, SegmentPart& part) {
   Offset expected = header.first;
-  while (!frames.empty()) {
-    const Frame frame = ParseFrame(frames, segment.header.seed(), partition);
+  std::size_t at = begin;
+  while (at < part.run.bytes.size()) {
+    const std::string_view rest = std::string_view(part.run.bytes).substr(at);
+    const Frame frame = ParseFrame(rest, segment.header.seed(), partition);
     if (frame.kind != Frame::Kind::kRecord || frame.record.offset != expected) break;
-    AppendFrame(part.run, frames.substr(0, frame.bytes));
-    frames.remove_prefix(frame.bytes);
+    part.run.starts.push_back(static_cast<std::uint32_t>(at));
+    at += frame.bytes;
     ++expected;
   }
+  part.run.bytes.resize(at);
   if (expected == header.end) return;
   part.damage.push_back(DamageAt(segment, partition, position, expected, header.end,
                                  "a record in a block does not match its checksum"));
+}
+
+// Making one takes longer than reading a block with it.
+codec::ZstdDecompressor& DecompressorOfThread() {
+  thread_local codec::ZstdDecompressor decompressor;
+  return decompressor;
 }
 
 Result<SegmentPart> ReadCompressed(const os::File& file, const Segment& segment,
@@ -70,19 +80,21 @@ Result<SegmentPart> ReadCompressed(const os::File& file, const Segment& segment,
   auto at = std::ranges::upper_bound(entries, from, {}, &SparseIndex::Entry::offset);
   if (at != entries.begin()) --at;
   part.first = part.end = at == entries.begin() ? segment.header.base : at->offset;
-  codec::ZstdDecompressor zstd;
-  std::string frames;
+  // Whoever wants one record gets one block; whoever wants many has no second copy made of them.
+  if (bytes_wanted > kBlockBytesMax) part.run.bytes.reserve(bytes_wanted + kBlockBytesMax);
   for (; at != entries.end(); ++at) {
     const bool last = std::next(at) == entries.end();
     const Offset block_end = last ? segment.end : std::next(at)->offset;
-    const auto header = ReadBlock(file, at->position, segment.header.seed(), zstd, frames);
+    const std::size_t begin = part.run.bytes.size();
+    const auto header = ReadBlock(file, at->position, segment.header.seed(), DecompressorOfThread(),
+                                  part.run.bytes);
     if (!header && !SaysDamaged(header.error())) return Fail(header.error());
     if (at->offset > part.end) {
       part.damage.push_back(DamageAt(segment, partition, at->position - 1, part.end, at->offset,
                                      "a block is missing"));
     }
     if (header) {
-      AppendBlock(segment, partition, at->position, *header, frames, part);
+      TakeBlock(segment, partition, at->position, *header, begin, part);
     } else {
       part.damage.push_back(DamageAt(segment, partition, at->position, at->offset, block_end,
                                      header.error().message()));
