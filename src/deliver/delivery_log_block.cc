@@ -62,6 +62,19 @@ class Cursor {
   bool ok_ = true;
 };
 
+// The columns in the order in which they are stored, but for the texts, which come last: those that
+// are stored as differences, and those that are stored as they are.
+void EachColumn(auto&& deltas, auto&& plain) {
+  deltas(&AttemptRow::lane);
+  deltas(&AttemptRow::partition);
+  deltas(&AttemptRow::offset);
+  deltas(&AttemptRow::at_ms);
+  plain(&AttemptRow::duration_ms);
+  plain(&AttemptRow::number);
+  plain(&AttemptRow::status);
+  deltas(&AttemptRow::revision);
+}
+
 std::string Columns(const AttemptRows& all, std::size_t first, std::size_t end) {
   const std::span rows = std::span(all.rows).subspan(first, end - first);
   std::string out;
@@ -74,14 +87,7 @@ std::string Columns(const AttemptRows& all, std::size_t first, std::size_t end) 
   const auto plain = [&](auto member) {
     for (const AttemptRow& row : rows) PutVarint(out, row.*member);
   };
-  deltas(&AttemptRow::lane);
-  deltas(&AttemptRow::partition);
-  deltas(&AttemptRow::offset);
-  deltas(&AttemptRow::at_ms);
-  plain(&AttemptRow::duration_ms);
-  plain(&AttemptRow::number);
-  plain(&AttemptRow::status);
-  deltas(&AttemptRow::revision);
+  EachColumn(deltas, plain);
   for (const AttemptRow& row : rows) PutVarint(out, row.text == 0 ? 0 : 1);
   for (const AttemptRow& row : rows) {
     if (row.text == 0) continue;
@@ -251,14 +257,7 @@ Status DecodeBlock(const BlockHeader& header, std::string_view payload,
   const auto plain = [&]<class T>(T AttemptRow::*member) {
     for (AttemptRow& row : rows) row.*member = static_cast<T>(cursor.Varint());
   };
-  deltas(&AttemptRow::lane);
-  deltas(&AttemptRow::partition);
-  deltas(&AttemptRow::offset);
-  deltas(&AttemptRow::at_ms);
-  plain(&AttemptRow::duration_ms);
-  plain(&AttemptRow::number);
-  plain(&AttemptRow::status);
-  deltas(&AttemptRow::revision);
+  EachColumn(deltas, plain);
   plain(&AttemptRow::text);
   for (AttemptRow& row : rows) {
     if (row.text == 0) continue;

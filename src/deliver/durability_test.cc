@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "deliver/sim_kit_test.h"
+#include "support/rewriting_store.h"
 #include "support/scaled.h"
 
 namespace tributary::deliver {
@@ -163,53 +164,27 @@ TEST(Durability, EveryPairEndsInExactlyOneStateWithoutCrashes) {
   }
 }
 
-// A store that writes what a lane would write that moves its cursor before it has outcomes.
-class CursorBeforeOutcome final : public store::Store {
- public:
-  explicit CursorBeforeOutcome(store::Store& real) : real_(real) {}
-  Status Write(const store::Batch& batch, store::Sync sync) override {
-    store::Batch planted;
-    for (const store::Batch::Op& op : batch.ops()) {
-      std::string value = op.value;
-      if (op.kind == store::Batch::Op::Kind::kPut && store::keys::ParseCursor(op.key)) {
-        StoredCursor cursor = DecodeCursor(value).value();
-        if (!cursor.above.empty()) cursor.cursor = cursor.above.back().second;
-        cursor.above.clear();
-        value = EncodeCursor(cursor);
-      }
-      switch (op.kind) {
-        case store::Batch::Op::Kind::kPut:
-          planted.Put(op.family, op.key, value);
-          break;
-        case store::Batch::Op::Kind::kDelete:
-          planted.Delete(op.family, op.key);
-          break;
-        case store::Batch::Op::Kind::kDeleteRange:
-          planted.DeleteRange(op.family, op.key, op.value);
-          break;
-      }
+// What a lane would write that moves its cursor before it has outcomes.
+std::vector<test::RewritingStore::Part> CursorBeforeOutcome(const store::Batch& batch,
+                                                            store::Sync sync) {
+  test::RewritingStore::Part part{.batch = {}, .sync = sync};
+  for (const store::Batch::Op& op : batch.ops()) {
+    if (op.kind != store::Batch::Op::Kind::kPut || !store::keys::ParseCursor(op.key)) {
+      test::AddOp(op, part.batch);
+      continue;
     }
-    return real_.Write(planted, sync);
+    StoredCursor cursor = DecodeCursor(op.value).value();
+    if (!cursor.above.empty()) cursor.cursor = cursor.above.back().second;
+    cursor.above.clear();
+    part.batch.Put(op.family, op.key, EncodeCursor(cursor));
   }
-  Result<std::optional<std::string>> Get(store::Family f, std::string_view k) const override {
-    return real_.Get(f, k);
-  }
-  Status Scan(store::Family f, std::string_view b, std::string_view e, bool r,
-              const Visitor& v) const override {
-    return real_.Scan(f, b, e, r, v);
-  }
-  Status WipeDerived() override { return real_.WipeDerived(); }
-  Status Checkpoint(const std::string& dir) override { return real_.Checkpoint(dir); }
-  std::string failure() const override { return real_.failure(); }
-
- private:
-  store::Store& real_;
-};
+  return {std::move(part)};
+}
 
 // Runs, cuts the power, heals; how many accepted events no receiver ever got.
 std::size_t LostAfterCrash(std::uint64_t seed, bool plant) {
   DeliverWorld w(seed);
-  CursorBeforeOutcome planted(w.store);
+  test::RewritingStore planted(w.store, CursorBeforeOutcome);
   store::Store& on = plant ? static_cast<store::Store&>(planted) : w.store;
   std::mt19937_64 random(seed);
   w.OpenOn(on);

@@ -4,7 +4,7 @@
 
 #include "base/hash.h"
 #include "deliver/sim_kit_test.h"
-#include "support/planted_store.h"
+#include "support/rewriting_store.h"
 #include "support/scaled.h"
 
 namespace tributary::deliver {
@@ -410,10 +410,10 @@ TEST(LaneBatch, DeletingCountsWhatWaitsAndWhatGathers) {
 std::size_t Broken(std::uint64_t seed, bool plant) {
   BatchWorld w(seed, 1 + seed % 3);
   // The planted bug: what is sent was not durable before.
-  test::PlantedStore planted(w.store, test::PlantedStore::Mistake::kNotSynced,
-                             [](const store::Batch::Op& op) {
-                               return store::keys::ParseDeliveryBatch(op.key).has_value();
-                             });
+  test::RewritingStore planted(
+      w.store, test::Suffering(test::PutMistake::kNotSynced, [](const store::Batch::Op& op) {
+        return store::keys::ParseDeliveryBatch(op.key).has_value();
+      }));
   store::Store& on = plant ? static_cast<store::Store&>(planted) : w.store;
   std::mt19937_64 random(seed);
   const bool ordered = seed % 2 == 0;

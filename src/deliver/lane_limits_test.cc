@@ -1,7 +1,7 @@
 // How a lane holds back and gives up: the window that answers to 429 and 503, the total deadline,
 // and what a breaker that opened has to say.
 #include "deliver/sim_kit_test.h"
-#include "support/planted_store.h"
+#include "support/rewriting_store.h"
 
 namespace tributary::deliver {
 namespace {
@@ -121,11 +121,11 @@ TEST(LaneLimits, ABreakerSaysSinceWhenAndWhy) {
 TEST(LaneLimits, LanesThatWantNothingDoNotWriteTheirCursorsAtEveryTick) {
   DeliverWorld w(6);
   std::size_t cursors = 0;
-  test::PlantedStore counting(w.store, test::PlantedStore::Mistake::kLost,
-                              [&](const store::Batch::Op& op) {
-                                cursors += store::keys::ParseCursor(op.key) ? 1 : 0;
-                                return false;
-                              });
+  test::RewritingStore counting(
+      w.store, test::Suffering(test::PutMistake::kLost, [&](const store::Batch::Op& op) {
+        cursors += store::keys::ParseCursor(op.key) ? 1 : 0;
+        return false;
+      }));
   w.OpenOn(counting);
   for (int i = 0; i < 10; ++i) w.Make("d" + std::to_string(i), {{"names", {"Order"}}});
   w.sim.RunFor(2 * kS);

@@ -4,7 +4,7 @@
 #include "deliver/dead_letters.h"
 #include "deliver/order_key.h"
 #include "deliver/sim_kit_test.h"
-#include "support/planted_store.h"
+#include "support/rewriting_store.h"
 #include "support/scaled.h"
 
 namespace tributary::deliver {
@@ -326,9 +326,10 @@ TEST(LaneOrder, DeletingLeavesNoFollowersBehind) {
 std::size_t LostInOrder(std::uint64_t seed, bool plant) {
   DeliverWorld w(seed, 1 + seed % 3);
   // The planted bug: a follower whose row is not there when the power returns.
-  test::PlantedStore planted(
-      w.store, test::PlantedStore::Mistake::kLost,
-      [](const store::Batch::Op& op) { return store::keys::ParseFollower(op.key).has_value(); });
+  test::RewritingStore planted(
+      w.store, test::Suffering(test::PutMistake::kLost, [](const store::Batch::Op& op) {
+        return store::keys::ParseFollower(op.key).has_value();
+      }));
   store::Store& on = plant ? static_cast<store::Store&>(planted) : w.store;
   std::mt19937_64 random(seed);
   w.OpenOn(on);

@@ -60,4 +60,21 @@ inline void AddOp(const store::Batch::Op& op, store::Batch& to) {
   }
 }
 
+// The mistakes that a put can suffer: it is forgotten, or its batch is not synced.
+enum class PutMistake { kLost, kNotSynced };
+using NamesPut = std::function<bool(const store::Batch::Op& op)>;
+
+// Lets the puts that `names` names suffer it.
+inline RewritingStore::Rewrite Suffering(PutMistake mistake, NamesPut names) {
+  return [mistake, names = std::move(names)](const store::Batch& batch, store::Sync sync) {
+    RewritingStore::Part part{.batch = {}, .sync = sync};
+    for (const store::Batch::Op& op : batch.ops()) {
+      const bool named = op.kind == store::Batch::Op::Kind::kPut && names(op);
+      if (named && mistake == PutMistake::kNotSynced) part.sync = store::Sync::kNo;
+      if (!named || mistake != PutMistake::kLost) AddOp(op, part.batch);
+    }
+    return std::vector{std::move(part)};
+  };
+}
+
 }  // namespace tributary::test
