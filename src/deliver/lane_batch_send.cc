@@ -286,27 +286,32 @@ void Lane::ReplaceWithout(StoredBatch batch, WaitingRows::Times times, const Mem
   ReplaceBatch(old, std::move(rest));
 }
 
-// The destination takes one event per request now (its type was changed).
+// The destination takes one event per request now (its type was changed). Parts that wait for this
+// one go with it, so that of each key only the first of all goes and the others follow it.
 void Lane::Dissolve(BatchId id, MonoNanos now) {
-  const BatchRows::Batch batch = *ledger_->batches().Find(id);
   std::set<KeyQueues::Key> held;
-  for (const StoredBatch::Member& member : batch.stored.members) {
-    if (member.key != 0 && !held.insert(member.key).second) {
-      keys_.Free(member.key);
-      ledger_->SettleFollower(member.at, {.key = member.key}, now);
-      keys_.Follow(member.key, member.at);
-      continue;
+  while (id != 0) {
+    const BatchRows::Batch batch = *ledger_->batches().Find(id);
+    for (const StoredBatch::Member& member : batch.stored.members) {
+      if (member.key != 0 && !held.insert(member.key).second) {
+        keys_.Free(member.key);
+        ledger_->SettleFollower(member.at, {.key = member.key}, now);
+        keys_.Follow(member.key, member.at);
+        continue;
+      }
+      ledger_->SettleWaiting(member.at,
+                             {.due_us = world_.clock->Now(),
+                              .attempts = batch.stored.attempts,
+                              .since_us = batch.stored.since_us,
+                              .key = member.key,
+                              .redriven_after = batch.stored.base},
+                             {.due = now, .since = batch.times.since});
+      if (batch.stored.attempts > 0) WatchHead(member.at, member.key, batch.times.since, now);
     }
-    ledger_->SettleWaiting(member.at,
-                           {.due_us = world_.clock->Now(),
-                            .attempts = batch.stored.attempts,
-                            .since_us = batch.stored.since_us,
-                            .key = member.key,
-                            .redriven_after = batch.stored.base},
-                           {.due = now, .since = batch.times.since});
-    if (batch.stored.attempts > 0) WatchHead(member.at, member.key, batch.times.since, now);
+    const BatchId next = ledger_->batches().NextAfter(id);
+    ledger_->EndBatch(id);
+    id = next;
   }
-  ledger_->EndBatch(id);
   PumpSoon();
 }
 

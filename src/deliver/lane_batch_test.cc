@@ -338,6 +338,37 @@ TEST(LaneBatch, ATypeThatTakesNoBatchesGetsTheMembersOneByOne) {
   EXPECT_EQ(singles, (std::vector<log::Offset>{0, 1, 2}));
 }
 
+// The second half waits for the first; taken apart, their members still go one after another.
+TEST(LaneBatch, HalvesThatAreTakenApartKeepTheOrderOfTheirKey) {
+  BatchWorld w(19);
+  w.Open();
+  w.Make("hook", {{"order", "key"},
+                  {"concurrency", 8},
+                  {"batch", {{"size", 4}}},
+                  {"retry", {{"schedule", {"0s", "10s", "10s"}}}}});
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    if (d.batch) return Refuse(d.members == 4 ? 400 : 500);
+    return Receivers::Answer{.outcome = {}, .after = 50 * kMs};
+  };
+  for (int i = 0; i < 4; ++i) w.AppendNumbered(i, i % 2 == 0 ? "a" : "b");
+  w.sim.RunFor(kS);
+  ASSERT_EQ(w.Requests(), (std::vector<Numbers>{{0, 1, 2, 3}, {0, 1}}));
+  ASSERT_TRUE(w.Patch("hook", {{"type", "sim_single"}, {"batch", {{"size", 1}}}}));
+  w.sim.RunFor(30 * kS);
+  EXPECT_EQ(w.Stats("hook").delivered, 4U);
+  EXPECT_EQ(w.StoredBatches(), 0U);
+  std::map<std::string, MonoNanos> free_at;  // when the one before of its key was answered
+  std::map<std::string, std::vector<log::Offset>> order;
+  for (const Seen& s : w.receivers.seen) {
+    if (s.batch) continue;
+    EXPECT_GE(s.when, free_at[s.key]) << s.at.offset << " overtook one of its key";
+    free_at[s.key] = s.answered_at;
+    order[s.key].push_back(s.at.offset);
+  }
+  EXPECT_EQ(order["a"], (std::vector<log::Offset>{0, 2}));
+  EXPECT_EQ(order["b"], (std::vector<log::Offset>{1, 3}));
+}
+
 TEST(LaneBatch, RowsThatWaitedBeforeJoinAndThoseTriedBeforeGoAlone) {
   BatchWorld w(12);
   w.Open();
