@@ -95,5 +95,71 @@ TEST(LaneAgain, WhatTheLogWantsBackIsCountedBeforeItIsLetGo) {
   EXPECT_EQ(w.log.HeldFrom(0), 15U);
 }
 
+std::size_t KeptBodies(const DeliverWorld& w) {
+  std::size_t n = 0;
+  EXPECT_TRUE(
+      w.store.ScanPrefix(store::Family::kOwned, store::keys::KeptBodiesOf(1), [&](auto, auto) {
+        ++n;
+        return store::Visit::kContinue;
+      }));
+  return n;
+}
+
+// One is under way while the log wants it back; its outcome comes when nothing can be read.
+void OutcomeComesInTrouble(DeliverWorld& w, const nlohmann::json& more, bool crash) {
+  w.Open();
+  w.Make("hook", more);
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    return Receivers::Answer{
+        .outcome = d.attempt == 1 ? Outcome::Retry("HTTP 500") : Outcome::Delivered(),
+        .after = 2 * kS};
+  };
+  const Position at = w.Append();
+  w.sim.RunFor(kS);
+  w.log.AskRelease(0, 1);
+  w.sim.RunFor(kS / 2);
+  w.log.FailReads(kTrouble);
+  w.sim.RunFor(kS);
+  ASSERT_EQ(w.log.HeldFrom(0), 1U);
+  w.log.RetainTo(0, 1);
+  w.log.FailReads(std::nullopt);
+  if (crash) {
+    w.Crash(7);
+    w.Open();
+  }
+  w.sim.RunFor(30 * kS);
+  EXPECT_EQ(w.Stats("hook").dropped, 0U);
+  EXPECT_EQ(w.Stats("hook").delivered, 1U);
+  EXPECT_EQ(w.Times("hook", at), 1U);
+  EXPECT_EQ(KeptBodies(w), 0U);
+}
+
+TEST(LaneAgain, WhatIsUnderWayWhileTheLogWantsItBackIsNotLostWhenItMustWait) {
+  const nlohmann::json retry{{"schedule", {"0s", "10s"}}};
+  for (const bool crash : {false, true}) {
+    DeliverWorld one(6);
+    OutcomeComesInTrouble(one, {{"retry", retry}}, crash);
+    DeliverWorld batch(7);
+    OutcomeComesInTrouble(batch, {{"retry", retry}, {"batch", {{"size", 2}}}}, crash);
+  }
+}
+
+TEST(LaneAgain, OfWhatIsDeliveredAtOnceNoCopyStays) {
+  DeliverWorld w(8);
+  w.Open();
+  w.Make("hook");
+  w.receivers.answer = [](const std::string&, const Delivery&) {
+    return Receivers::Answer{.outcome = {}, .after = 2 * kS};
+  };
+  w.Append();
+  w.sim.RunFor(kS);
+  w.log.AskRelease(0, 1);
+  w.sim.RunFor(kS / 2);
+  EXPECT_EQ(KeptBodies(w), 1U);
+  w.sim.RunFor(10 * kS);
+  EXPECT_EQ(w.Stats("hook").delivered, 1U);
+  EXPECT_EQ(KeptBodies(w), 0U);
+}
+
 }  // namespace
 }  // namespace tributary::deliver
