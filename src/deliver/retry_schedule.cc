@@ -25,12 +25,12 @@ std::optional<MonoNanos> RetrySchedule::WaitAfter(std::uint32_t made,
                                                   std::optional<MonoNanos> retry_after,
                                                   os::Random& random) const {
   if (made >= waits_.size()) return std::nullopt;
-  if (retry_after) {
-    const MonoNanos asked = std::clamp<MonoNanos>(*retry_after, 0, kRetryAfterMax);
-    const MonoNanos spread = std::min(Scaled(asked, kRetryJitter), kRetryAfterSpread);
-    return asked + Scaled(spread, random.NextUnit());
-  }
-  return Scaled(waits_[made], 1 - kRetryJitter + 2 * kRetryJitter * random.NextUnit());
+  const double share = 1 - kRetryJitter + 2 * kRetryJitter * random.NextUnit();
+  if (!retry_after) return Scaled(waits_[made], share);
+  const MonoNanos asked = std::clamp<MonoNanos>(*retry_after, 0, kRetryAfterMax);
+  const MonoNanos spread = std::min(Scaled(asked, kRetryJitter), kRetryAfterSpread);
+  const MonoNanos least = Scaled(std::min(waits_[made], kRetryAfterLeast), share);
+  return std::max(asked + Scaled(spread, random.NextUnit()), least);
 }
 
 MonoNanos RetrySchedule::longest() const {

@@ -2,7 +2,9 @@
 // the first attempt, and a schedule of n entries allows n attempts.
 //
 // Waits are spread by ±20 %, so that what failed together does not come back together. A receiver
-// that says when (Retry-After) is obeyed, never earlier, at most 0.9 s later.
+// that says when (Retry-After) is obeyed, never earlier, at most 0.9 s later. One that says "at
+// once" still waits the schedule's own step, of a long one about 0.75 s, or it would have the whole
+// schedule used up in a moment.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +18,7 @@ namespace tributary::deliver {
 
 inline constexpr double kRetryJitter = 0.2;
 inline constexpr MonoNanos kRetryAfterSpread = 900 * kNanosPerMilli;
+inline constexpr MonoNanos kRetryAfterLeast = 750 * kNanosPerMilli;  // ±20 %: within the spread
 
 // Standard Webhooks' example: 75 h 35 min 5 s in all.
 std::vector<MonoNanos> StandardSchedule();

@@ -54,7 +54,22 @@ TEST(RetrySchedule, RetryAfterIsKeptWithinASecondAndCappedAtADay) {
     ASSERT_LE(wait, 8 * kS);
     ASSERT_LE(*schedule.WaitAfter(1, 900 * 24 * 3600 * kS, random), kRetryAfterMax + kS);
   }
-  EXPECT_EQ(*schedule.WaitAfter(1, 0, random), 0);
+}
+
+TEST(RetrySchedule, ARetryAfterOfNothingDoesNotUseUpTheScheduleAtOnce) {
+  SeededRandom random(4);
+  const RetrySchedule slow({0, 300 * kS});
+  const RetrySchedule quick({0, kS / 10});
+  for (int i = 0; i < 1'000; ++i) {
+    for (const MonoNanos asked : {MonoNanos{0}, -5 * kS, kS / 4}) {
+      const MonoNanos wait = *slow.WaitAfter(1, asked, random);
+      ASSERT_GE(wait, kS * 6 / 10) << asked;
+      ASSERT_LE(wait, kS * 9 / 10) << asked;
+    }
+    ASSERT_GE(*quick.WaitAfter(1, 0, random), kS * 8 / 100);
+    ASSERT_LE(*quick.WaitAfter(1, 0, random), kS * 12 / 100);
+  }
+  EXPECT_EQ(*RetrySchedule({0, 0}).WaitAfter(1, 0, random), 0);
 }
 
 }  // namespace
