@@ -30,6 +30,7 @@ struct Wanted {
   std::string event;
   std::string event_message_id;
   std::string message_id;
+  std::string source;  // whose event it is; empty: nobody's, or the newest of that id
 };
 
 Status ReadEvent(const event::JsonValue& value, Wanted& wanted) {
@@ -59,16 +60,20 @@ Result<Wanted> ReadWanted(std::string_view body) {
     const std::string key(field.Key(scratch));
     if (key == "event") {
       TRY(ReadEvent(field.value(), wanted));
-    } else if (key == "message_id") {
+    } else if (key == "message_id" || key == "source") {
       if (!field.value().is(event::JsonType::kString)) return WrongField(key, "must be a text");
-      wanted.message_id = field.value().Text(scratch);
-      if (wanted.message_id.empty()) return WrongField(key, "must not be empty");
+      std::string& text = key == "source" ? wanted.source : wanted.message_id;
+      text = field.value().Text(scratch);
+      if (text.empty()) return WrongField(key, "must not be empty");
     } else {
-      return WrongField(key, "is not known here: event or message_id");
+      return WrongField(key, "is not known here: event, message_id or source");
     }
   }
   if (!wanted.event.empty() && !wanted.message_id.empty()) {
     return WrongField("message_id", "cannot be given together with event");
+  }
+  if (!wanted.source.empty() && wanted.event.empty() && wanted.message_id.empty()) {
+    return WrongField("source", "says whose event is meant: event or message_id is missing");
   }
   return wanted;
 }
@@ -79,18 +84,25 @@ void Test(const ControlWorld& world, EventFinder& finder, const Request& request
   auto wanted = fine ? ReadWanted(request.body) : std::unexpected(fine.error());
   if (!wanted) return responder.Send(http::ErrorResponse(wanted.error()));
   const std::string& name = params.at("name");
+  std::optional<log::SourceId> source;
+  if (!wanted->source.empty()) {
+    const auto named = SourceNamed(world, wanted->source);
+    if (!named) return responder.Send(http::ErrorResponse(named.error()));
+    source = *named;
+  }
   // Asked before the search, so that an unknown destination is said at once.
   if (const auto known = world.engine->Get(name); !known) {
     return responder.Send(RefusalResponse(known.error()));
   }
   auto answer = BackToLoop<std::string>(*world.loop, AnswerJson(std::move(responder)));
   if (wanted->message_id.empty()) {
-    return world.engine->trials().Try(
-        name,
-        {.payload = std::move(wanted->event), .message_id = std::move(wanted->event_message_id)},
-        std::move(answer));
+    return world.engine->trials().Try(name,
+                                      {.payload = std::move(wanted->event),
+                                       .message_id = std::move(wanted->event_message_id),
+                                       .source = source.value_or(0)},
+                                      std::move(answer));
   }
-  finder.Find(std::nullopt, std::move(wanted->message_id),
+  finder.Find(source, std::move(wanted->message_id),
               [&world, name, answer = std::move(answer)](Result<EventFinder::Found> found) mutable {
                 if (!found) {
                   return answer(Fail(found.error().code(), "message_id", found.error().message()));

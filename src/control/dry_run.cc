@@ -70,12 +70,11 @@ class Handler {
     Result<Ask> ask = fine ? ReadAsk(request.body) : std::unexpected(fine.error());
     std::optional<log::SourceId> source;
     if (ask && !ask->source.empty()) {
-      const auto ids = world_.sources->current().IdsOfName(ask->source);
-      if (!ids.empty()) {
-        source = ids.back();
+      const auto named = SourceNamed(world_, ask->source);
+      if (named) {
+        source = *named;
       } else {
-        ask = Fail(ErrorCode::kInvalid, "source",
-                   "source: there is none named \"" + ask->source + "\"");
+        ask = Fail(named.error());
       }
     }
     if (!ask) return responder.Send(http::ErrorResponse(ask.error()));

@@ -43,6 +43,13 @@ std::string TraceText(const EventFinder::Found& found) {
 
 }  // namespace
 
+Result<log::SourceId> SourceNamed(const ControlWorld& world, std::string_view name) {
+  const auto ids = world.sources->current().IdsOfName(name);
+  if (!ids.empty()) return ids.back();
+  return Fail(ErrorCode::kInvalid, "source",
+              "source: there is none named \"" + std::string(name) + "\"");
+}
+
 struct EventFinder::Search {
   std::optional<log::SourceId> source;
   std::string message_id;
@@ -128,12 +135,9 @@ void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Rout
     std::optional<log::SourceId> source;
     std::string name;
     if (http::QueryParameter(request.query, "source", name)) {
-      const auto ids = world.sources->current().IdsOfName(name);  // of deleted ones too
-      if (ids.empty()) {
-        return responder.Send(
-            http::ErrorResponse(400, "invalid", "source names no source that there is", "source"));
-      }
-      source = ids.back();
+      const auto named = SourceNamed(world, name);
+      if (!named) return responder.Send(http::ErrorResponse(named.error()));
+      source = *named;
     }
     finder.Find(source, params.at("message_id"),
                 [responder = std::move(responder)](Result<EventFinder::Found> found) mutable {

@@ -24,6 +24,10 @@ Status CheckPlainBody(const http::Request& request);
 // The same, and kInvalid for a query: of calls that take none.
 Status CheckBareHead(const http::Request& request);
 
+// The source of a request that names one, deleted ones too; kInvalid names `source`. Of several
+// that had the name it is the newest; EventFinder looks among all of them.
+Result<log::SourceId> SourceNamed(const ControlWorld& world, std::string_view name);
+
 struct Readiness {
   bool ready = false;
   std::vector<std::string> reasons;  // why not; one sentence each

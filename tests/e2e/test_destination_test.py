@@ -74,7 +74,35 @@ def test_a_kept_event_goes_out_with_the_id_its_delivery_had(tributary, receiver)
     assert answer.status == 404 and answer.json()["field"] == "message_id", answer
 
 
+def test_of_an_id_at_several_sources_the_source_says_whose_event_goes_out(tributary, receiver):
+    tributary.destination("hook", url=receiver.url)
+    keys = {name: tributary.post("/api/v1/sources", {"name": name}).json()["write_key"]
+            for name in ("web", "ios", "idle")}
+    for name in ("web", "ios"):
+        event = {"userId": "u", "event": "From " + name, "messageId": "shared"}
+        assert tributary.track(event, key=keys[name]).status == 200
+    wait_until(lambda: len(receiver.all()) == 2, message="the deliveries")
+    first = {json.loads(r["body"])["event"]: r["headers"]["webhook-id"] for r in receiver.all()}
+    assert len(set(first.values())) == 2
+    for name in ("web", "ios"):
+        shown = trial(tributary, {"message_id": "shared", "source": name}).json()
+        assert shown["event"]["event"] == "From " + name
+        assert shown["webhook_id"] == first["From " + name]
+    assert trial(tributary, {"message_id": "shared"}).json()["event"]["event"] == "From ios"
+    absent = trial(tributary, {"message_id": "shared", "source": "idle"})
+    assert absent.status == 404 and absent.json()["field"] == "message_id", absent
+    # One that is given is of that source too: its delivery would have the same id.
+    given = {"event": {"event": "Given", "messageId": "shared"}, "source": "web"}
+    assert trial(tributary, given).json()["webhook_id"] == first["From web"]
+    assert tributary.request("DELETE", "/api/v1/sources/web").status == 204
+    shown = trial(tributary, {"message_id": "shared", "source": "web"}).json()
+    assert shown["event"]["event"] == "From web"
+
+
 @pytest.mark.parametrize("body, field", [
+    ({"message_id": "m", "source": "ghost"}, "source"), ({"message_id": "m", "source": 5}, "source"),
+    ({"message_id": "m", "source": ""}, "source"), ({"source": "demo"}, "source"),
+    ({"event": {}, "source": "ghost"}, "source"),
     ({"event": 5}, "event"), ({"event": {"messageId": 5}}, "event.messageId"),
     ({"message_id": 5}, "message_id"), ({"message_id": ""}, "message_id"),
     ({"event": {}, "message_id": "m"}, "message_id"), ({"evnt": {}}, "evnt"),
