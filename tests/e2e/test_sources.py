@@ -93,6 +93,55 @@ def test_a_deleted_source_is_still_named_by_its_events():
         assert server.get("/responses/m-old").status == 200
 
 
+def test_events_of_a_deleted_source_are_traced_listed_and_delivered_on(tmp_path):
+    with Receiver() as receiver:
+        server = Tributary(data_dir=tmp_path / "data", config=CONFIG).start()
+        key = make(server, "shop")["write_key"]
+        server.destination("hook", url=receiver.url, sources=["shop"])
+        server.destination("late", url=receiver.url, sources=["shop"])
+        assert server.post("/api/v1/destinations/late/pause").status == 200
+        for number in range(5):
+            assert server.track(event(number), key=key).status == 200
+        assert server.track(event("demo")).status == 200
+        wait_until(lambda: server.stats("hook")["delivered"] == 5)
+        assert server.request("DELETE", "/api/v1/sources/shop").status == 204
+
+        def look():
+            assert "shop" not in [s["name"] for s in server.get("/api/v1/sources").json()["data"]]
+            for path in ("/api/v1/events/m-3", "/api/v1/events/m-3?source=shop"):
+                trace = server.get(path)
+                assert trace.status == 200 and trace.json()["source"] == "shop", trace
+                states = {d["destination"]: d["state"] for d in trace.json()["deliveries"]}
+                assert states == {"hook": "delivered", "late": "pending"}, trace
+            assert server.get("/api/v1/events/m-3?source=demo").status == 404
+            listed = server.get("/api/v1/events?source=shop").json()["data"]
+            assert sorted(e["message_id"] for e in listed) == [f"m-{n}" for n in range(5)]
+            assert {e["source"] for e in listed} == {"shop"}
+            assert len(server.get("/api/v1/events").json()["data"]) == 6
+            rows = server.get("/api/v1/deliveries?destination=hook&state=delivered").json()["data"]
+            assert {(d["source"], d["state"]) for d in rows} == {("shop", "delivered")}
+            assert len(rows) == 5
+            one = server.get("/api/v1/deliveries/" + rows[0]["id"])
+            assert one.status == 200 and one.json()["source"] == "shop", one
+            assert server.get("/responses/m-3").status == 200
+            wanted = server.post("/api/v1/destinations/hook/dry-run",
+                                 {"message_id": "m-3", "source": "shop"})
+            assert wanted.status == 200, wanted
+            unknown = server.get("/api/v1/events/m-3?source=ghost")
+            assert unknown.status == 400 and unknown.json()["field"] == "source", unknown
+
+        look()
+        server.kill()
+        server.port = None
+        server.start()
+        look()
+        # What waited for its destination goes out, though nobody may send by the source any more.
+        assert server.post("/api/v1/destinations/late/resume").status == 200
+        wait_until(lambda: server.stats("late")["delivered"] == 5)
+        assert server.track(event(9), key=key).status == 401
+        server.kill()
+
+
 def test_a_destination_may_name_a_source_made_at_run_time():
     with Receiver() as receiver, Tributary(config=CONFIG) as server:
         assert server.post("/api/v1/destinations", {
