@@ -1,5 +1,7 @@
 """What became of an event: dead letters, deliveries, the audit; over HTTP only."""
 import json
+import os
+import re
 import subprocess
 import time
 
@@ -309,3 +311,61 @@ def test_a_trace_finds_its_source_among_thousands():
 def test_a_wrong_parameter_of_the_audit_is_named(shared_server, query, field):
     answer = shared_server.get("/api/v1/audit?" + query)
     assert answer.status == 400 and answer.json()["field"] == field, answer
+
+
+def dropped_by_rule(server, name):
+    """What the metrics say: by rule, and in all."""
+    rules, total = {}, None
+    for line in server.get("/metrics").body.decode().splitlines():
+        match = re.fullmatch(r'tributary_delivery_dropped(_by_rule)?_total{destination="(\w+)"'
+                             r'(?:,rule="(\w+)")?} (\d+)', line)
+        if match and match[2] == name and match[3]:
+            rules[match[3]] = int(match[4])
+        elif match and match[2] == name:
+            total = int(match[4])
+    return rules, total
+
+
+def test_the_metrics_count_what_was_dropped_by_each_rule(broken, tmp_path):
+    config = ALLOW_LOOPBACK + "log: {segment_size: 256KiB, first_segment_size: 64KiB}\n" \
+        "retention: {size: 2MiB, on_full: drop_oldest}\ndead_letters: {size: 64KiB}\n"
+    none = {"retention": 0, "deleted": 0, "dead_letter_age": 0, "dead_letter_size": 0}
+    server = Tributary(data_dir=tmp_path / "data", config=config).start()
+    server.destination("hook", url=broken.url, retry=RETRY)
+    server.destination("fine", type="null")
+    assert dropped_by_rule(server, "hook") == (none, 0)
+    send(server, 5)
+    wait_until(lambda: server.stats("hook")["dead_lettered"] == 5)
+    for letter in all_pages(server, "/api/v1/dead-letters?destination=hook")[:2]:
+        assert server.request("DELETE", "/api/v1/dead-letters/" + letter["id"]).status == 204
+    assert dropped_by_rule(server, "hook") == ({**none, "deleted": 2}, 2)
+    send(server, 8, "big", properties={"pad": "x" * 20_000})
+    wait_until(lambda: server.stats("hook")["dropped"] > 2, 30, "the limit of dead letters")
+    rules, total = dropped_by_rule(server, "hook")
+    assert rules["dead_letter_size"] == total - 2 >= 5 and rules["retention"] == 0, rules
+
+    assert server.post("/api/v1/destinations/hook/pause").status == 200
+    for i in range(300):
+        much = {"event": "Much", "userId": "u", "messageId": f"much{i}",
+                "properties": {"pad": os.urandom(10_000).hex()}}
+        # Full for the moment, until the oldest has gone.
+        wait_until(lambda: server.track(much).status == 200, 20, "room")
+    wait_until(lambda: dropped_by_rule(server, "hook")[0]["retention"] > 0, 30, "retention")
+    server.kill()
+    server.port = None
+    server.start(60)
+    rules, total = dropped_by_rule(server, "hook")
+    assert sum(rules.values()) == total == server.stats("hook")["dropped"]
+    assert {r: n for r, n in rules.items() if n} == server.stats("hook")["dropped_by"]
+    assert rules["deleted"] == 2 and rules["retention"] > 0 and rules["dead_letter_size"] >= 5
+    assert rules["dead_letter_age"] == 0
+    assert dropped_by_rule(server, "fine") == (none, 0)
+    assert server.stop() == 0
+
+    server.config = config.replace("dead_letters: {", "dead_letters: {age: 1s, ")
+    server.port = None
+    server.start(60)
+    wait_until(lambda: server.stats("hook")["dead_lettered"] == 0, 30, "the age of dead letters")
+    rules, total = dropped_by_rule(server, "hook")
+    assert rules["dead_letter_age"] > 0 and sum(rules.values()) == total
+    server.kill()
