@@ -206,6 +206,69 @@ def test_a_second_backup_keeps_what_did_not_change(tmp_path):
         assert verify(tmp_path / "restored")["ok"] is True
 
 
+def test_a_second_backup_takes_what_changed_of_store_and_delivery_log(tmp_path):
+    backup, data = tmp_path / "backup", tmp_path / "data"
+    # Such answers are kept: with them the attempts soon fill a file that then grows no more.
+    with Receiver(lambda request: (400, {}, b"x" * 600)) as wrong, Receiver() as live, \
+            Receiver() as later:
+        server = Tributary(data_dir=data, config=CONFIG).start()
+        server.destination("live", url=live.url)
+        server.destination("wrong", url=wrong.url)
+        server.destination("waiting", url=later.url)
+        assert server.post("/api/v1/destinations/waiting/pause").status == 200
+        with Load(server) as load:
+            wait_until(lambda: load.count() > 9000, 60, "load")
+        acknowledged = set(load.acknowledged)
+        wait_until(lambda: server.stats("live")["delivered"] == load.count(), 90, "the live lane")
+        wait_until(lambda: server.stats("wrong")["dead_lettered"] == load.count(), 90, "the other")
+        wait_until(lambda: len(list((data / "delivery_log").iterdir())) == 2, 20, "merged attempts")
+        back_up(server, backup)
+        time.sleep(3)  # until the time of a file's last change can be believed
+        back_up(server, backup)
+        first = {p: (f.stat().st_ino, f.read_bytes()) for p, f in files_of(backup).items()}
+        with Load(server) as load:
+            load.next = 1_000_000
+            target = load.count() + 3000
+            wait_until(lambda: load.count() > target, 60, "load")
+            moment, report = back_up(server, backup)
+            ended = time.monotonic()
+        obligation = acknowledged | load.before(moment)
+        assert load.before(ended) - load.before(moment), "events were taken while it ran"
+        second = {p: (f.stat().st_ino, f.read_bytes()) for p, f in files_of(backup).items()}
+        for part, suffix in [("store/", ".sst"), ("delivery_log/", "")]:
+            ours = {p for p in second if p.startswith(part) and p.endswith(suffix)}
+            kept = {p for p in ours & set(first) if second[p][0] == first[p][0]}
+            assert kept, f"{part}: what is as it was is the same file again: {sorted(ours)}"
+            assert ours - kept, f"{part}: what is new was taken"
+            for path in ours & set(first):
+                assert (path in kept) == (second[path][1] == first[path][1]), path
+        new_bytes = sum(len(b) for p, (_, b) in second.items() if second[p][0] !=
+                        first.get(p, (0, b""))[0])
+        assert report["bytes_copied"] + report["bytes_linked"] == new_bytes, report
+        assert report["bytes_kept"] == sum(len(b) for _, b in second.values()) - new_bytes
+        server.kill()
+        delivered = received(live)
+
+        restored = tmp_path / "restored"
+        restore(backup, restored)
+        report = verify(restored)
+        assert report["ok"] is True and report["records"] >= len(obligation)
+        assert report["delivery_log"]["attempts"] >= 2 * len(acknowledged)
+        assert report["delivery_log"]["damage"] == []
+        with Tributary(data_dir=restored, config=CONFIG) as again:
+            assert again.post("/api/v1/destinations/waiting/resume").status == 200
+            wait_until(lambda: obligation <= received(later), 60, "the lane that was paused")
+            wait_until(lambda: obligation <= received(live), 60, "the live lane")
+            # Of what was delivered before the first backup the attempt is known, and not made anew.
+            early = next(iter(acknowledged))
+            attempts = {d["destination"]: d["attempts"]
+                        for d in again.get(f"/api/v1/events/{early}").json()["deliveries"]}
+            assert [a["status"] for a in attempts["live"]] == [204], attempts
+            assert [a["status"] for a in attempts["wrong"]] == [400], attempts
+        assert acknowledged <= delivered
+        assert live.message_ids().count(early) == 1
+
+
 def test_a_backup_survives_the_life_of_the_files_it_came_from(tmp_path):
     """Segments are recompressed, their files used again, and retained away after the backup."""
     backup = tmp_path / "backup"
