@@ -15,6 +15,10 @@ constexpr int kTreePassesMax = 8;
 constexpr std::string_view kOwnSteps[] = {"LOCK",   "store",        "log",
                                           "dedupe", kSecretKeyName, kScratchName};
 
+// The attempts of deliveries (docs/specs/delivery-log.md), and how the file that grows is called.
+constexpr std::string_view kDeliveryLog = "delivery_log";
+constexpr std::string_view kLiveSuffix = ".live";
+
 // Keeps what the log has while its files are copied, as far as the log can afford it.
 class Pin final : public log::Holder {
  public:
@@ -149,6 +153,9 @@ class Backup {
       if (std::ranges::find(kOwnSteps, name) != std::end(kOwnSteps) || Passing(name)) continue;
       const auto info = fs_.Info(Path(name));
       if (!info) continue;
+      // Attempts move from the file that grows into others, never back: in this order none is
+      // missed, and one that is in both is told once.
+      if (name == kDeliveryLog) TRY(TakeTree(name, kLiveSuffix));
       if (info->kind == os::FileInfo::Kind::kDir) TRY(TakeTree(name));
       if (info->kind == os::FileInfo::Kind::kFile) {
         TRY(copier_.Take(Path(name), name, Copier::Kind::kMutable));
@@ -158,13 +165,13 @@ class Backup {
   }
 
   // A file that got its final name while the directory was read is found in the next pass.
-  Status TakeTree(const std::string& name) {
+  Status TakeTree(const std::string& name, std::string_view suffix = {}) {
     if (!fs_.Exists(Path(name))) return {};
     for (int pass = 0; pass < kTreePassesMax; ++pass) {
       bool more = false;
       TRY(WalkFiles(fs_, Path(name), [&](const std::string& below, const os::FileInfo&) -> Status {
         const std::string path = name + "/" + below;
-        if (Passing(path) || copier_.Has(path)) return {};
+        if (Passing(path) || copier_.Has(path) || !path.ends_with(suffix)) return {};
         const bool index = path.ends_with(".ids");  // the dedupe stage's: written once, whole
         TRY_ASSIGN(const bool there,
                    copier_.Take(Path(path), path,

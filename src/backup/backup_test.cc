@@ -29,8 +29,10 @@ class Wrapped final : public os::FileSystem {
     if (!fail_copy_of.empty() && mode == os::OpenMode::kCreate && path.ends_with(fail_copy_of)) {
       return Fail(ErrorCode::kIo, "planted");
     }
+    if (before_read && mode == os::OpenMode::kRead) before_read(path);
     return Fs().Open(path, mode);
   }
+  std::function<void(const std::string& path)> before_read;
   Status CreateDir(const std::string& path) override { return Fs().CreateDir(path); }
   Status SyncDir(const std::string& path) override { return Fs().SyncDir(path); }
   Status Rename(const std::string& from, const std::string& to) override {
@@ -162,6 +164,29 @@ TEST_F(BackupTest, TheSecondOneKeepsWhatDidNotChangeAndTakesWhatDid) {
   EXPECT_EQ(InodeOf(*second, "dedupe/p0/0-1.ids"), index);
   EXPECT_EQ(Read(backup + "/" + second->data + "/files/out.ndjson"), "line\nmore\n");
   EXPECT_FALSE(Fs().Exists(backup + "/" + first->data)) << "the one before is gone";
+}
+
+TEST_F(BackupTest, AttemptsThatAreMergedMeanwhileAreNotMissed) {
+  const std::string attempts = data + "/delivery_log";
+  ASSERT_TRUE(Fs().CreateDir(attempts));
+  Write(attempts + "/00000000000000000001.dlog", "older;");
+  Write(attempts + "/00000000000000000002.live", "newer;");
+  int opened = 0;
+  fs.before_read = [&](const std::string& path) {
+    if (!path.starts_with(attempts) || ++opened != 2) return;
+    Write(attempts + "/00000000000000000001.dlog", "older;newer;");
+    Write(attempts + "/00000000000000000003.live", "");
+    ASSERT_TRUE(Fs().Remove(attempts + "/00000000000000000002.live"));
+  };
+  ASSERT_TRUE(Make());
+  ASSERT_TRUE(Back());
+  std::string all;
+  const std::vector<std::string> names = Fs().List(restored + "/delivery_log").value();
+  for (const std::string& name : names) {
+    all += Read(restored + "/delivery_log/" + name);
+  }
+  EXPECT_NE(all.find("older;"), std::string::npos) << all;
+  EXPECT_NE(all.find("newer;"), std::string::npos) << all;
 }
 
 TEST_F(BackupTest, AFileThatWasJustChangedIsNotBelievedToBeUnchanged) {
