@@ -1,6 +1,6 @@
 #include "cli/config_check.h"
 
-#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "destinations/jq_programs.h"
@@ -16,7 +16,7 @@ using config::Problems;
 class Judge final : public SpecJudge {
  public:
   Judge(const config::Settings& settings, KnownSource known_source, http::EgressGuard guard)
-      : sources_(settings.sources),
+      : sources_(PlacesOf(settings.sources)),
         known_source_(std::move(known_source)),
         guard_(std::move(guard)),
         matchers_(destinations::MakeRouteMatchers(
@@ -34,15 +34,23 @@ class Judge final : public SpecJudge {
   }
 
  private:
-  // Any number will do: nothing is delivered by these rules.
+  using Places = std::map<std::string, log::SourceId, std::less<>>;  // by name
+
+  // Any numbers will do: nothing is delivered by these rules.
+  static Places PlacesOf(const std::vector<config::SourceSettings>& sources) {
+    Places places;
+    for (const config::SourceSettings& source : sources) {
+      places.emplace(source.name, static_cast<log::SourceId>(places.size() + 1));
+    }
+    return places;
+  }
   std::optional<log::SourceId> FindSource(std::string_view name) const {
-    const auto found = std::ranges::find(sources_, name, &config::SourceSettings::name);
-    const auto place = static_cast<log::SourceId>(found - sources_.begin() + 1);
-    if (found != sources_.end() || (known_source_ && known_source_(name))) return place;
-    return std::nullopt;
+    if (const auto found = sources_.find(name); found != sources_.end()) return found->second;
+    if (!known_source_ || !known_source_(name)) return std::nullopt;
+    return static_cast<log::SourceId>(sources_.size() + 1);
   }
 
-  const std::vector<config::SourceSettings> sources_;
+  const Places sources_;
   const KnownSource known_source_;
   const http::EgressGuard guard_;
   // Filters and mappings are compiled by them, in a process that is there only meanwhile.

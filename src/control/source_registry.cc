@@ -4,6 +4,7 @@
 #include <atomic>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <unordered_map>
 
 #include "base/bytes.h"
 #include "config/json_text.h"
@@ -53,6 +54,11 @@ std::unexpected<Error> Taken(std::string_view name) {
 
 bool IsLive(const SourceSpec& source) {
   return source.deleted_at_us == 0;
+}
+
+std::unexpected<Error> Full() {
+  return Fail(ErrorCode::kExhausted,
+              "there are " + std::to_string(kSourcesMax) + " sources already, the most");
 }
 
 template <class Sources>
@@ -184,9 +190,7 @@ void SourceRegistry::Give(Draft& draft, SourceSpec& source) const {
 
 Status SourceRegistry::CheckRoom(const Sources& sources) {
   const auto live = std::ranges::count_if(sources, IsLive);
-  if (static_cast<std::size_t>(live) < kSourcesMax) return {};
-  return Fail(ErrorCode::kExhausted,
-              "there are " + std::to_string(kSourcesMax) + " sources already, the most");
+  return static_cast<std::size_t>(live) < kSourcesMax ? Status() : Full();
 }
 
 // No two sources may have one key, and one alone may take events without a key.
@@ -235,11 +239,17 @@ void SourceRegistry::ForgetOldest(Draft& draft) {
 // ---- The configuration ----
 
 Status SourceRegistry::Declare(Draft& draft, const std::vector<SourceSettings>& declared) const {
-  for (SourceSpec& source : draft.sources) source.unlisted = source.declared;
+  std::unordered_map<std::string, std::size_t> live;  // places by name: there may be thousands
+  for (std::size_t i = 0; i < draft.sources.size(); ++i) {
+    SourceSpec& source = draft.sources[i];
+    source.unlisted = source.declared;
+    if (IsLive(source)) live.emplace(source.name, i);
+  }
   for (const SourceSettings& settings : declared) {
     SourceSpec said = SpecOf(settings);
     said.declared = true;
-    SourceSpec* const known = FindLive(draft.sources, settings.name);
+    const auto found = live.find(settings.name);
+    SourceSpec* const known = found == live.end() ? nullptr : &draft.sources[found->second];
     if (known != nullptr && !known->declared) {
       return Fail(ErrorCode::kConflict, "sources",
                   "source \"" + settings.name +
@@ -251,8 +261,9 @@ Status SourceRegistry::Declare(Draft& draft, const std::vector<SourceSettings>& 
       said.created_at_us = known->created_at_us;
       *known = std::move(said);
     } else {
-      TRY(CheckRoom(draft.sources));
+      if (live.size() >= kSourcesMax) return Full();
       Give(draft, said);
+      live.emplace(said.name, draft.sources.size());
       draft.sources.push_back(std::move(said));
     }
   }

@@ -46,6 +46,26 @@ TEST_F(DeclaredTest, NewOnesAreMadeChangedOnesChangedOthersLeftAlone) {
   EXPECT_EQ(w.Stats("c").delivered, 3U) << "it began with the change";
 }
 
+// There may be thousands: they share a sync, which has happened before anything is taken.
+TEST_F(DeclaredTest, WhatAStartMakesChangesAndPausesIsDurableWhenItHasEnded) {
+  const auto entry = [](const char* name, const char* more) {
+    return std::string(R"({"name":")") + name + R"(","type":"sim")" + more + "}";
+  };
+  const std::vector<std::vector<std::string>> starts = {
+      {entry("a", ""), entry("b", ""), entry("c", "")},
+      {entry("a", R"(,"names":["X"])"), entry("b", R"(,"concurrency":3)")}};
+  for (const auto& declared : starts) {
+    w.options.declared = declared;
+    w.Open();
+    EXPECT_EQ(w.store.unsynced_batches(), 0U);
+    w.Crash(1);
+  }
+  w.Open();
+  EXPECT_EQ(Get("a")["revision"], 2);
+  EXPECT_EQ(Get("b")["revision"], 2);
+  EXPECT_EQ(Get("c")["status"], "paused");
+}
+
 TEST_F(DeclaredTest, WhatIsNoLongerDeclaredIsPausedAndMayBeDeletedOrComeBack) {
   w.options.declared = {R"({"name":"a","type":"sim"})", R"({"name":"b","type":"sim"})"};
   w.Open();

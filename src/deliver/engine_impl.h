@@ -132,8 +132,9 @@ class EngineImpl final : public Engine, public SecretRotation {
   Status LoadDeletedLane(LaneId id, StoredLane stored);
   Status ApplyDeclared(const std::string& json_text);
   Status UpdateDeclared(Entry& entry, Spec spec);
-  Status Reload(DestinationId id);
+  Status Reload(const std::string& name);
   Status PauseUnlisted();
+  Status WriteAtLoad(const store::Batch& batch);  // durable when Load() has ended
 
   // engine_changes.cc
   void Enqueue(Change change);
@@ -210,6 +211,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   EngineDeclared declared_{*this};
   std::size_t next_loop_ = 0;
   std::uint32_t next_id_ = 1;  // committer thread (or Load)
+  bool unsynced_ = false;      // Load() only
 
   DeliveriesWorld DeliveriesWorldOf();
   std::unique_ptr<DeadLetterService> dead_letters_;

@@ -73,7 +73,18 @@ Status EngineImpl::Load() {
   TRY(dead_letters_->moves().Load());
   for (const std::string& declared : options_.declared) TRY(ApplyDeclared(declared));
   TRY(PauseUnlisted());
+  if (unsynced_) {
+    store::Batch last;  // syncs what was written before it
+    last.Put(Family::kOwned, keys::Meta(kNextId), IdBytes(next_id_));
+    TRY(world_.store->Write(last, store::Sync::kYes));
+  }
   return replay_table_->Load();
+}
+
+// Thousands of destinations may be new, or changed, or have to be repaired: one sync for all.
+Status EngineImpl::WriteAtLoad(const store::Batch& batch) {
+  unsynced_ = true;
+  return world_.store->Write(batch, store::Sync::kNo);
 }
 
 Status EngineImpl::LoadDestination(DestinationId id, std::string_view value) {
@@ -97,7 +108,7 @@ Status EngineImpl::LoadDestination(DestinationId id, std::string_view value) {
   }
   // Not written: with the right key file at the next start it is what it was.
   if (!entry->lost.empty()) state.status = LostStatus(entry->lost, world_.clock->Now());
-  if (!repairs.empty()) TRY(world_.store->Write(repairs, store::Sync::kYes));
+  if (!repairs.empty()) TRY(WriteAtLoad(repairs));
   Install(entry, std::move(state));
   return {};
 }
@@ -303,7 +314,7 @@ Status EngineImpl::LoadDeletedLane(LaneId id, StoredLane stored) {
     TRY(LoadRules(id, state.rules, repairs));
     repairs.Append(deleted_lanes_.Add(std::make_shared<const DeletedLane>(std::move(state))));
   }
-  return repairs.empty() ? Status{} : world_.store->Write(repairs, store::Sync::kYes);
+  return repairs.empty() ? Status{} : WriteAtLoad(repairs);
 }
 
 Status EngineImpl::ApplyDeclared(const std::string& text) {
@@ -312,7 +323,7 @@ Status EngineImpl::ApplyDeclared(const std::string& text) {
   const EntryPtr entry = Find(name);
   if (entry == nullptr) {
     TRY_ASSIGN(Birth birth, MakeBirth(std::move(spec), true, "configuration"));
-    TRY(world_.store->Write(birth.batch, store::Sync::kYes));
+    TRY(WriteAtLoad(birth.batch));
     Install(birth.entry, std::move(birth.state));
     return {};
   }
@@ -355,18 +366,13 @@ Status EngineImpl::UpdateDeclared(Entry& entry, Spec spec) {
     }
     batch.Put(Family::kOwned, keys::Revision(entry.id, revision), EncodeRevision(spec, from));
   }
-  TRY(world_.store->Write(batch, store::Sync::kYes));
-  return Reload(entry.id);
+  TRY(WriteAtLoad(batch));
+  return Reload(entry.spec.lane.name);
 }
 
-Status EngineImpl::Reload(DestinationId id) {
-  EntryPtr old;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [name, entry] : by_name_) {
-      if (entry->id == id) old = entry;
-    }
-  }
+Status EngineImpl::Reload(const std::string& name) {
+  const EntryPtr old = Find(name);
+  const DestinationId id = old->id;
   Uninstall(old);
   TRY_ASSIGN(const auto value, world_.store->Get(Family::kOwned, keys::Destination(id)));
   if (!value) return Fail(Broken("destination"));
@@ -391,8 +397,8 @@ Status EngineImpl::PauseUnlisted() {
               EncodeLane({.status = LaneStatus::kPaused,
                           .at_us = world_.clock->Now(),
                           .reason = std::string(kUnlistedReason)}));
-    TRY(world_.store->Write(batch, store::Sync::kYes));
-    TRY(Reload(entry->id));
+    TRY(WriteAtLoad(batch));
+    TRY(Reload(entry->spec.lane.name));
   }
   return {};
 }

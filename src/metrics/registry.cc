@@ -1,5 +1,6 @@
 #include "metrics/registry.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <map>
@@ -94,68 +95,100 @@ std::int64_t Histogram::QuantileNanos(double q) const {
   return UpperNanos(kBuckets - 1);
 }
 
+// All series of one name. Ten thousand destinations have a dozen gauges each, so a series is found
+// by its id or by its labels, never by looking at the others.
 struct Registry::Entry {
-  std::uint64_t id = 0;
+  struct Series {
+    Labels labels;
+    std::function<double()> read;  // of a gauge
+    std::unique_ptr<Counter> counter;
+    std::unique_ptr<Histogram> histogram;
+  };
   std::string name;
   std::string help;
   std::string type;
-  Labels labels;
-  Counter counter;
-  Histogram histogram;
-  std::function<double()> read;
+  std::map<std::uint64_t, Series> series;   // by id: in the order they were added
+  std::map<Labels, std::uint64_t> lasting;  // ids of counters and histograms
+  std::uint64_t chosen = 0;                 // what FindOrAdd() found or added last
 
-  void WriteTo(std::string& out) const {
-    if (type == "histogram") return WriteHistogram(out);
-    const double value = read ? read() : static_cast<double>(counter.value());
-    const std::string text = read ? NumberText(value) : std::to_string(counter.value());
-    out += name + LabelText(labels) + " " + text + "\n";
+  Series& Chosen() { return series.at(chosen); }
+  // Counters and histograms stay, and are found again by their labels.
+  template <class Metric>
+  static Metric& Last(Entry& entry, std::unique_ptr<Metric> Series::*member) {
+    Series& series = entry.Chosen();
+    if (series.*member == nullptr) {
+      series.*member = std::make_unique<Metric>();
+      entry.lasting[series.labels] = entry.chosen;
+    }
+    return *(series.*member);
   }
 
-  void WriteHistogram(std::string& out) const {
+  void WriteTo(std::string& out) const {
+    if (series.empty()) return;
+    out += "# HELP " + name + " " + Escaped(help, false) + "\n";
+    out += "# TYPE " + name + " " + type + "\n";
+    for (const auto& [id, one] : series) {
+      if (one.histogram != nullptr) {
+        WriteHistogram(one, out);
+        continue;
+      }
+      const std::string text =
+          one.read ? NumberText(one.read()) : std::to_string(one.counter->value());
+      out += name + LabelText(one.labels) + " " + text + "\n";
+    }
+  }
+
+  void WriteHistogram(const Series& one, std::string& out) const {
+    const Histogram& histogram = *one.histogram;
     std::uint64_t below = 0;
     for (int i = 0; i < Histogram::kBuckets; ++i) {
       below += histogram.buckets_[i].load(std::memory_order_relaxed);
       const double upper = static_cast<double>(UpperNanos(i)) / kNanosPerSecond;
       const std::string le =
           i + 1 == Histogram::kBuckets ? "le=\"+Inf\"" : "le=\"" + NumberText(upper) + "\"";
-      out += name + "_bucket" + LabelText(labels, le) + " " + std::to_string(below) + "\n";
+      out += name + "_bucket" + LabelText(one.labels, le) + " " + std::to_string(below) + "\n";
     }
     const auto sum = static_cast<double>(histogram.sum_ns_.load(std::memory_order_relaxed));
-    out += name + "_sum" + LabelText(labels) + " " + NumberText(sum / kNanosPerSecond) + "\n";
+    out += name + "_sum" + LabelText(one.labels) + " " + NumberText(sum / kNanosPerSecond) + "\n";
     // The sum of the buckets, so that one exposition never contradicts itself.
-    out += name + "_count" + LabelText(labels) + " " + std::to_string(below) + "\n";
+    out += name + "_count" + LabelText(one.labels) + " " + std::to_string(below) + "\n";
   }
 };
 
 Registry::Registry() = default;
 Registry::~Registry() = default;
 
+// The entry of this name; its chosen series is the lasting one with these labels, or a new one.
 Registry::Entry& Registry::FindOrAdd(std::string name, std::string help, std::string_view type,
                                      Labels labels) {
   CHECK(IsMetricName(name));
-  for (const auto& entry : entries_) {
-    if (entry->name != name) continue;
-    CHECK(entry->type == type);
-    if (entry->labels == labels && !entry->read) return *entry;
+  auto found =
+      std::ranges::find_if(entries_, [&](const auto& entry) { return entry->name == name; });
+  if (found == entries_.end()) {
+    auto entry = std::make_unique<Entry>();
+    entry->name = std::move(name);
+    entry->help = std::move(help);
+    entry->type = type;
+    found = entries_.insert(entries_.end(), std::move(entry));
   }
-  auto entry = std::make_unique<Entry>();
-  entry->id = next_id_++;
-  entry->name = std::move(name);
-  entry->help = std::move(help);
-  entry->type = type;
-  entry->labels = std::move(labels);
-  entries_.push_back(std::move(entry));
-  return *entries_.back();
+  Entry& entry = **found;
+  CHECK(entry.type == type);
+  const auto lasting = entry.lasting.find(labels);
+  entry.chosen = lasting == entry.lasting.end() ? next_id_++ : lasting->second;
+  if (lasting == entry.lasting.end()) entry.series[entry.chosen].labels = std::move(labels);
+  return entry;
 }
 
 Counter& Registry::AddCounter(std::string name, std::string help, Labels labels) {
   const std::lock_guard lock(mutex_);
-  return FindOrAdd(std::move(name), std::move(help), "counter", std::move(labels)).counter;
+  return Entry::Last(FindOrAdd(std::move(name), std::move(help), "counter", std::move(labels)),
+                     &Entry::Series::counter);
 }
 
 Histogram& Registry::AddHistogram(std::string name, std::string help, Labels labels) {
   const std::lock_guard lock(mutex_);
-  return FindOrAdd(std::move(name), std::move(help), "histogram", std::move(labels)).histogram;
+  return Entry::Last(FindOrAdd(std::move(name), std::move(help), "histogram", std::move(labels)),
+                     &Entry::Series::histogram);
 }
 
 std::uint64_t Registry::AddGauge(std::string name, std::string help, Labels labels,
@@ -165,26 +198,27 @@ std::uint64_t Registry::AddGauge(std::string name, std::string help, Labels labe
   // Scrapers take what ends in _total for a counter, and nothing else.
   const std::string_view type = name.ends_with("_total") ? "counter" : "gauge";
   Entry& entry = FindOrAdd(std::move(name), std::move(help), type, std::move(labels));
-  entry.read = std::move(read);
-  return entry.id;
+  CHECK(entry.Chosen().counter == nullptr);
+  entry.Chosen().read = std::move(read);
+  return entry.chosen;
 }
 
 void Registry::RemoveGauge(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
-  std::erase_if(entries_, [id](const auto& entry) { return entry->id == id && entry->read; });
+  for (const auto& entry : entries_) {
+    const auto found = entry->series.find(id);
+    if (found == entry->series.end()) continue;
+    if (found->second.read) entry->series.erase(found);
+    return;
+  }
 }
 
 std::string Registry::Expose() const {
   const std::lock_guard lock(mutex_);
-  // The format wants all lines of one name together, whenever they were added.
-  std::map<std::string_view, std::vector<const Entry*>> by_name;
-  for (const auto& entry : entries_) by_name[entry->name].push_back(entry.get());
+  std::map<std::string_view, const Entry*> by_name;
+  for (const auto& entry : entries_) by_name[entry->name] = entry.get();
   std::string out;
-  for (const auto& [name, entries] : by_name) {
-    out += "# HELP " + std::string(name) + " " + Escaped(entries[0]->help, false) + "\n";
-    out += "# TYPE " + std::string(name) + " " + entries[0]->type + "\n";
-    for (const Entry* entry : entries) entry->WriteTo(out);
-  }
+  for (const auto& [name, entry] : by_name) entry->WriteTo(out);
   return out;
 }
 
