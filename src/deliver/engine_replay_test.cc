@@ -332,6 +332,35 @@ TEST(Replay, GoesWithItsDestination) {
   EXPECT_TRUE(Remove(w, id));
 }
 
+// Changes are made one after another, in whichever order they come.
+TEST(Replay, ACancelThatMeetsTheDeletionOfItsDestinationIsAnswered) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    DeliverWorld w(seed);
+    w.Open();
+    w.Make("hook", {{"concurrency", 1}});
+    w.AppendMany(10);
+    w.sim.RunFor(kS);
+    const std::string id = w.Replay({{"destination", "hook"}, {"from", "earliest"}})["id"];
+    w.sim.RunFor(static_cast<MonoNanos>(seed) * kNanosPerMilli);
+    bool deleted = false;
+    std::size_t answers = 0;
+    const auto cancel = [&] {
+      w.engine->replays().Cancel(id, [&](const auto& answer) {
+        ++answers;
+        const bool fine = answer || answer.error().code() == ErrorCode::kConflict;
+        EXPECT_TRUE(fine) << answer.error().ToString();
+      });
+    };
+    if (seed % 2 == 0) cancel();
+    w.engine->Delete("hook", [&](const Status& status) { deleted = status.has_value(); });
+    cancel();
+    ASSERT_TRUE(w.sim.RunUntil([&] { return deleted && answers == 2 - seed % 2; })) << seed;
+    ASSERT_TRUE(w.ReplayEnds(id)) << seed;
+    const std::string state = w.ShowReplay(id)["state"];
+    EXPECT_TRUE(state == "cancelled" || state == "done") << state;
+  }
+}
+
 TEST(Replay, ItsDeadLettersAreItsOwnAndStayUntilItIsDeleted) {
   DeliverWorld w(11);
   w.Open();
