@@ -213,6 +213,9 @@ class Engine {
   virtual Result<Page> List(std::string_view cursor, std::size_t limit) const = 0;
   virtual Result<LaneStats> Stats(std::string_view name) const = 0;
 
+  // Every option that a destination can have: those of lanes, of rules, and of each type.
+  virtual std::vector<config::OptionSpec> options() const = 0;
+
   virtual Replays& replays() = 0;
   // The destinations of the configuration file, said anew while running (declared.h).
   virtual Declared& declared() = 0;

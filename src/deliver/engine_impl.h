@@ -98,6 +98,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   Result<std::string> Get(std::string_view name) const override;
   Result<Page> List(std::string_view cursor, std::size_t limit) const override;
   Result<LaneStats> Stats(std::string_view name) const override;
+  std::vector<config::OptionSpec> options() const override;
   Replays& replays() override;
   Revisions& revisions() override { return revision_table_; }
   DryRuns& dry_runs() override { return dry_runs_; }

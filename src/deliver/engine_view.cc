@@ -1,5 +1,6 @@
 // What the engine shows: destinations as JSON, stats, traces as text.
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "codec/base64.h"
@@ -37,6 +38,25 @@ Result<std::string> NameOfCursor(std::string_view cursor) {
     return Fail(ErrorCode::kInvalid, "cursor", "cursor is none that a list answered");
   }
   return text->substr(kCursorMark.size());
+}
+
+// Adds an option of one type to those that destinations can have.
+void AddTypeOption(const DestinationType& type, const config::OptionSpec& spec,
+                   std::vector<config::OptionSpec>& all,
+                   std::map<std::string, std::string>& types_of) {
+  const auto known = std::ranges::find(all, spec.name, &config::OptionSpec::name);
+  if (known == all.end()) {
+    all.push_back(spec);
+    all.back().required = false;  // by the types that have it only
+    types_of[spec.name] = type.name;
+    return;
+  }
+  if (const auto types = types_of.find(spec.name); types != types_of.end()) {
+    types->second += " or " + std::string(type.name);
+  }
+  // The types differ in what it means.
+  const bool same = known->type == spec.type && known->choices == spec.choices;
+  if (!same) known->type = config::OptionType::kJson;
 }
 
 }  // namespace
@@ -80,6 +100,27 @@ std::vector<LaneRef> EngineImpl::AllLaneRefs() const {
   }
   std::ranges::sort(lanes, {}, &LaneRef::id);
   return lanes;
+}
+
+std::vector<config::OptionSpec> EngineImpl::options() const {
+  std::vector<config::OptionSpec> all = config::OptionList<LaneOptions>::Specs();
+  const std::vector<config::OptionSpec>& rule = world_.matchers->specs();
+  all.insert(all.end(), rule.begin(), rule.end());
+  std::vector<std::string> types;
+  std::map<std::string, std::string> types_of;  // by the option that only they have
+  for (const DestinationType* type : RegisteredTypes()) {
+    types.emplace_back(type->name);
+    for (const config::OptionSpec& spec : type->specs()) AddTypeOption(*type, spec, all, types_of);
+  }
+  for (config::OptionSpec& spec : all) {
+    if (spec.name == "type") {
+      spec.type = config::OptionType::kEnum;
+      spec.choices = types;
+    }
+    const auto only = types_of.find(spec.name);
+    if (only != types_of.end()) spec.help += " Of the type " + only->second + ".";
+  }
+  return all;
 }
 
 Result<EngineImpl::EntryPtr> EngineImpl::FindForChange(std::string_view name) const {
