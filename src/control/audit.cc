@@ -2,9 +2,32 @@
 #include "control/audit_log.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
+
+namespace {
+
+schema::Schema RecordShape() {
+  const schema::Schema text = schema::Text();
+  const schema::Schema any = schema::Anything();
+  return schema::Named(
+      "AuditRecord",
+      schema::Object({{"id", text},
+                      {"at", schema::Time()},
+                      {"who", text},
+                      {"address", text},
+                      {"action", text},
+                      {"path", text},
+                      {"subject", schema::OrNull(schema::Object({{"kind", text}, {"name", text}}))},
+                      {"request", any},
+                      {"before", any},
+                      {"after", any},
+                      {"status", schema::OrNull(schema::Count())}}));
+}
+
+}  // namespace
 
 void AddAuditLogHandler(const ControlWorld& world, Blocking& blocking, http::Router& router) {
   const auto handle = [audit = world.journal.audit, &blocking](const http::Request& request,
@@ -31,6 +54,7 @@ void AddAuditLogHandler(const ControlWorld& world, Blocking& blocking, http::Rou
               .scope = http::Scope::kAdmin,
               .body_bytes_max = 0,
               .summary = "Lists who changed what, newest first.",
+              .docs = {.query = {"limit", "cursor"}, .answer = schema::PageOf(RecordShape())},
               .handle = handle});
 }
 

@@ -6,6 +6,7 @@
 #include "control/delivery_text.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "deliver/audit.h"
 #include "http/error_response.h"
 
@@ -94,6 +95,38 @@ std::string ReportText(const AuditReport& report) {
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
+schema::Schema ReportShape() {
+  const schema::Schema count = schema::Count();
+  const schema::Schema problem = schema::Object({{"what", schema::Text()},
+                                                 {"id?", schema::Text()},
+                                                 {"partition?", count},
+                                                 {"offset?", count}});
+  const schema::Schema line = schema::Object({{"lane", count},
+                                              {"destination", schema::Text()},
+                                              {"deleted_at", schema::OrNull(schema::Time())},
+                                              {"replay?", schema::Text()},
+                                              {"events", count},
+                                              {"delivered", count},
+                                              {"filtered", count},
+                                              {"dead_lettered", count},
+                                              {"dropped", count},
+                                              {"pending", count},
+                                              {"undecided", count},
+                                              {"counts_checked", schema::Flag()},
+                                              {"problems_total", count},
+                                              {"problems", schema::ListOf(problem)}});
+  return schema::Object({{"from", count},
+                         {"to", count},
+                         {"next_cursor", schema::OrNull(schema::Text())},
+                         {"next_from", schema::OrNull(count)},
+                         {"records", count},
+                         {"duplicates", count},
+                         {"conditions", count},
+                         {"balanced", schema::Flag()},
+                         {"destinations", schema::ListOf(line)},
+                         {"replays", schema::ListOf(line)}});
+}
+
 }  // namespace
 
 void AddAuditHandler(const ControlWorld& world, http::Router& router) {
@@ -102,6 +135,7 @@ void AddAuditHandler(const ControlWorld& world, http::Router& router) {
               .scope = http::Scope::kRead,
               .body_bytes_max = 0,
               .summary = "Checks that every delivery adds up: log and rules against outcomes.",
+              .docs = {.query = {"from", "to", "destination", "cursor"}, .answer = ReportShape()},
               .handle = [&world](const http::Request& request, const http::PathParams&,
                                  http::Responder responder) {
                 auto query = ReadAudit(request.query);

@@ -4,6 +4,7 @@
 #include "config/option_list.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -71,6 +72,9 @@ void AddBackupHandlers(const ControlWorld& world, Blocking& blocking, http::Rout
               .scope = http::Scope::kAdmin,
               .body_bytes_max = kBackupBodyBytesMax,
               .summary = "Begins a backup into a directory of the server's machine.",
+              .statuses = {202, 409},
+              .docs = {.body = schema::OptionsToWrite(config::OptionList<BackupBody>::Specs()),
+                       .answer = shapes::Backup()},
               .handle = [&world, &blocking](const Request& request, const http::PathParams&,
                                             Responder responder) {
                 Create(world, blocking, request, std::move(responder));
@@ -81,6 +85,7 @@ void AddBackupHandlers(const ControlWorld& world, Blocking& blocking, http::Rout
        .scope = http::Scope::kAdmin,
        .body_bytes_max = 0,
        .summary = "Lists the backups begun since the start of the server.",
+       .docs = {.answer = schema::PageOf(shapes::Backup())},
        .handle = [&world](const Request& request, const http::PathParams&, Responder responder) {
          List(world, request, std::move(responder));
        }});
@@ -89,6 +94,7 @@ void AddBackupHandlers(const ControlWorld& world, Blocking& blocking, http::Rout
               .scope = http::Scope::kAdmin,
               .body_bytes_max = 0,
               .summary = "Shows a backup and how far it is.",
+              .docs = {.answer = shapes::Backup()},
               .handle = [&world](const Request& request, const http::PathParams& params,
                                  Responder responder) {
                 Show(world, request, params.at("id"), std::move(responder));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "config/option_list.h"
 #include "control/control.h"
 #include "deliver/audit.h"
 #include "deliver/dead_letters.h"
@@ -168,6 +169,15 @@ class FakeAudit final : public deliver::Audit {
   }
 };
 
+struct FakeOptions {
+  std::string name;
+  std::string type;
+  static void Describe(config::OptionList<FakeOptions>& o) {
+    o.Required("name", &FakeOptions::name, "Its name.");
+    o.Required("type", &FakeOptions::type, "Its type.");
+  }
+};
+
 class FakeEngine final : public deliver::Engine,
                          public deliver::SecretRotation,
                          public deliver::Trials {
@@ -188,6 +198,9 @@ class FakeEngine final : public deliver::Engine,
   deliver::Audit& audit() override { return fake_audit; }
   void Start() override {}
   deliver::Replays& replays() override { return fake_replays; }
+  std::vector<config::OptionSpec> options() const override {
+    return config::OptionList<FakeOptions>::Specs();
+  }
   FakeRevisions fake_revisions;
   deliver::Revisions& revisions() override { return fake_revisions; }
   FakeDryRuns fake_dry_runs;

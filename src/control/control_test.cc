@@ -65,6 +65,29 @@ TEST(OpenApi, HasEveryRouteWithItsParametersAndScope) {
   EXPECT_EQ(get["security"][0]["token"][0], "read");
 }
 
+TEST(OpenApi, EveryAnswerHasASchemaAndSharedOnesAreThereOnce) {
+  ControlKit kit;
+  const json document = BodyOf(kit.Get("/api/v1/openapi.json"));
+  const json& schemas = document["components"]["schemas"];
+  for (const auto& [path, methods] : document["paths"].items()) {
+    for (const auto& [method, operation] : methods.items()) {
+      for (const auto& [status, response] : operation["responses"].items()) {
+        EXPECT_EQ(response.contains("content"), status != "204") << method << " " << path << status;
+      }
+    }
+  }
+  const std::string refers = R"("$ref":"#/components/schemas/)";
+  const std::string text = document.dump();
+  for (std::size_t at = text.find(refers); at != text.npos; at = text.find(refers, at + 1)) {
+    const std::size_t from = at + refers.size();
+    const std::string name = text.substr(from, text.find('"', from) - from);
+    EXPECT_TRUE(schemas.contains(name)) << name;
+    EXPECT_EQ(schemas[name]["title"], name);
+  }
+  EXPECT_EQ(document["paths"]["/readyz"]["get"]["responses"]["503"]["content"],
+            document["paths"]["/readyz"]["get"]["responses"]["200"]["content"]);
+}
+
 TEST(Destinations, CallsReachTheEngineAndAnswerItsWords) {
   ControlKit kit;
   EXPECT_EQ(kit.Post("/api/v1/destinations", R"({"name":"x"})").status, 201);
@@ -221,6 +244,7 @@ TEST(Events, ADamagedRecordIsNamedAsSuch) {
   EXPECT_EQ(trace["offset"], 0);
   EXPECT_EQ(trace["duplicates"], 2);
   EXPECT_TRUE(trace["event"].is_null());
+  EXPECT_EQ(kit.Get("/responses/m-1").status, 410);
   EXPECT_EQ(kit.Get("/api/v1/events/m-2").status, 200);
   kit.log.RetainTo(0, 2);
   EXPECT_EQ(kit.Get("/api/v1/events/m-2").status, 404) << "retained away";

@@ -6,6 +6,7 @@
 #include "control/delivery_text.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "deliver/dead_letters.h"
 #include "http/error_response.h"
 
@@ -92,6 +93,24 @@ Result<DeadSelection> ReadSelection(std::string_view body) {
   }
   if (all && object.size() > 1) return WrongField("all", "must stand alone");
   return selection;
+}
+
+schema::Schema SelectionShape() {
+  const schema::Schema text = schema::Text();
+  return schema::Object({{"destination?", text},
+                         {"ids?", schema::ListOf(text)},
+                         {"since?", schema::Time()},
+                         {"until?", schema::Time()},
+                         {"all?", schema::Flag()}});
+}
+
+// `moved`: "redriven" or "deleted".
+schema::Schema MovingShape(std::string_view moved) {
+  return schema::Object({{"id", schema::Text()},
+                         {"state", schema::Word({"running", "done"})},
+                         {"done", schema::Count()},
+                         {"total", schema::Count()},
+                         {moved, schema::Count()}});
 }
 
 class DeadLetterHandlers {
@@ -223,32 +242,47 @@ void AddDeadLetterHandlers(const ControlWorld& world, Blocking& blocking, Source
                            http::Router& router) {
   const auto handlers = std::make_shared<DeadLetterHandlers>(world, blocking, names);
   const auto add = [&](Method method, std::string pattern, Scope scope, std::string summary,
-                       DeadLetterCall call) {
+                       DeadLetterCall call, http::RouteDocs docs, std::vector<int> statuses = {}) {
     router.Add({.method = method,
                 .pattern = std::move(pattern),
                 .scope = scope,
                 .body_bytes_max = method == Method::kPost ? kDeadLetterBodyBytesMax : 0,
                 .summary = std::move(summary),
+                .statuses = std::move(statuses),
+                .docs = std::move(docs),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
                   ((*handlers).*call)(request, params, std::move(responder));
                 }});
   };
   const std::string all = "/api/v1/dead-letters";
+  const schema::Schema shown =
+      schema::With(shapes::Delivery(), {{"reason", schema::Text()}, {"at", schema::Time()}});
+  const schema::Schema whole =
+      schema::With(shown, {{"event", schema::OrNull(schema::AnyObject())}});
+  const schema::Schema page = schema::Named(
+      "DeadLetterPage", schema::With(schema::PageOf(schema::Named("DeadLetter", shown)),
+                                     {{"total", schema::OrNull(schema::Count())}}));
+  const schema::Schema redrive = MovingShape("redriven");
+  const schema::Schema deletion = MovingShape("deleted");
   add(Method::kGet, all, Scope::kRead, "Lists dead letters, newest first.",
-      &DeadLetterHandlers::List);
+      &DeadLetterHandlers::List,
+      {.query = {"limit", "cursor", "destination", "since", "until", "message_id", "source"},
+       .answer = page});
   add(Method::kPost, all + "/redrive", Scope::kWrite, "Sends dead letters again.",
-      &DeadLetterHandlers::Redrive);
+      &DeadLetterHandlers::Redrive,
+      {.body = SelectionShape(), .body_optional = true, .answer = redrive}, {200, 202});
   add(Method::kPost, all + "/delete", Scope::kWrite, "Deletes dead letters.",
-      &DeadLetterHandlers::DeleteMany);
+      &DeadLetterHandlers::DeleteMany,
+      {.body = SelectionShape(), .body_optional = true, .answer = deletion}, {200, 202});
   add(Method::kGet, all + "/redrives/{id}", Scope::kRead, "Shows how far a redrive is.",
-      &DeadLetterHandlers::Redriving);
+      &DeadLetterHandlers::Redriving, {.answer = redrive});
   add(Method::kGet, all + "/deletions/{id}", Scope::kRead, "Shows how far a deletion is.",
-      &DeadLetterHandlers::Deleting);
+      &DeadLetterHandlers::Deleting, {.answer = deletion});
   add(Method::kGet, all + "/{id}", Scope::kRead, "Shows a dead letter with its event.",
-      &DeadLetterHandlers::Get);
+      &DeadLetterHandlers::Get, {.answer = whole});
   add(Method::kDelete, all + "/{id}", Scope::kWrite, "Deletes a dead letter.",
-      &DeadLetterHandlers::DeleteOne);
+      &DeadLetterHandlers::DeleteOne, {});
 }
 
 }  // namespace tributary::control

@@ -6,6 +6,7 @@
 #include "control/handlers.h"
 #include "control/index_wait.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "deliver/dead_letters.h"
 #include "deliver/deliveries.h"
 #include "http/error_response.h"
@@ -169,19 +170,27 @@ class DeliveryHandlers {
 void AddDeliveryHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names,
                          http::Router& router) {
   const auto handlers = std::make_shared<DeliveryHandlers>(world, blocking, names);
-  const auto add = [&](std::string pattern, std::string summary, auto call) {
+  const auto add = [&](std::string pattern, std::string summary, auto call, http::RouteDocs docs,
+                       std::vector<int> statuses = {}) {
     router.Add({.method = http::Method::kGet,
                 .pattern = std::move(pattern),
                 .scope = http::Scope::kRead,
                 .body_bytes_max = 0,
                 .summary = std::move(summary),
+                .statuses = std::move(statuses),
+                .docs = std::move(docs),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
                   ((*handlers).*call)(request, params, std::move(responder));
                 }});
   };
-  add("/api/v1/deliveries", "Lists deliveries, newest event first.", &DeliveryHandlers::List);
-  add("/api/v1/deliveries/{id}", "Shows a delivery.", &DeliveryHandlers::Get);
+  add("/api/v1/deliveries", "Lists deliveries, newest event first.", &DeliveryHandlers::List,
+      {.query = {"limit", "cursor", "destination", "state", "message_id", "source", "since",
+                 "until"},
+       .answer = schema::PageOf(shapes::Delivery())},
+      {200, 504});
+  add("/api/v1/deliveries/{id}", "Shows a delivery.", &DeliveryHandlers::Get,
+      {.answer = shapes::Delivery()});
 }
 
 }  // namespace tributary::control

@@ -3,6 +3,7 @@
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "event/json_document.h"
 #include "http/error_response.h"
 
@@ -78,6 +79,27 @@ Result<Wanted> ReadWanted(std::string_view body) {
   return wanted;
 }
 
+schema::Schema WantedShape() {
+  return schema::Object({{"event?", schema::AnyObject()}, {"message_id?", schema::Text()}});
+}
+
+schema::Schema TrialShape() {
+  const schema::Schema text = schema::Text();
+  const schema::Schema message =
+      schema::Object({{"headers", schema::MapOf(text)}, {"body?", text}, {"body_base64?", text}});
+  return schema::Named(
+      "Trial",
+      schema::Object(
+          {{"destination", text},
+           {"webhook_id", text},
+           {"event", schema::Anything()},
+           {"request", schema::OrNull(schema::With(message, {{"method", text}, {"url", text}}))},
+           {"response", schema::OrNull(schema::With(message, {{"status", schema::Count()}}))},
+           {"verdict", schema::Word({"delivered", "retry", "rejected", "disabled"})},
+           {"error", schema::OrNull(text)},
+           {"duration_ms", schema::Count()}}));
+}
+
 void Test(const ControlWorld& world, EventFinder& finder, const Request& request,
           const PathParams& params, Responder responder) {
   const Status fine = CheckBareHead(request);
@@ -132,6 +154,9 @@ void AddDestinationToolHandlers(const ControlWorld& world, EventFinder& finder,
        .body_bytes_max = config::kOptionsBytesMax,
        .summary = "Signs with a new secret, and for a while with the old one too.",
        .statuses = {200, 409},
+       .docs = {.body = shapes::Rotation(),
+                .body_optional = true,
+                .answer = shapes::Destination(world.engine->options())},
        .handle = [&world](const Request& request, const PathParams& params, Responder responder) {
          Rotate(world, request, params, std::move(responder));
        }});
@@ -140,6 +165,8 @@ void AddDestinationToolHandlers(const ControlWorld& world, EventFinder& finder,
               .scope = http::Scope::kWrite,
               .body_bytes_max = config::kOptionsBytesMax,
               .summary = "Sends one real request now; shows it and its answer.",
+              .statuses = {200, 504},
+              .docs = {.body = WantedShape(), .body_optional = true, .answer = TrialShape()},
               .handle = [&world, &finder](const Request& request, const PathParams& params,
                                           Responder responder) {
                 Test(world, finder, request, params, std::move(responder));

@@ -3,6 +3,7 @@
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -111,7 +112,7 @@ using DestinationCall = void (DestinationHandlers::*)(const Request&, const Path
 void AddDestinationHandlers(const ControlWorld& world, http::Router& router) {
   const auto handlers = std::make_shared<DestinationHandlers>(world);
   const auto add = [&](Method method, std::string pattern, Scope scope, std::string summary,
-                       DestinationCall call, std::vector<int> statuses = {}) {
+                       DestinationCall call, std::vector<int> statuses, http::RouteDocs docs) {
     const bool body = method != Method::kGet && method != Method::kDelete;
     router.Add({.method = method,
                 .pattern = std::move(pattern),
@@ -119,6 +120,7 @@ void AddDestinationHandlers(const ControlWorld& world, http::Router& router) {
                 .body_bytes_max = body ? kDestinationBodyBytesMax : 0,
                 .summary = std::move(summary),
                 .statuses = std::move(statuses),
+                .docs = std::move(docs),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
                   ((*handlers).*call)(request, params, std::move(responder));
@@ -126,21 +128,32 @@ void AddDestinationHandlers(const ControlWorld& world, http::Router& router) {
   };
   const std::string all = "/api/v1/destinations";
   const std::string one = all + "/{name}";
-  add(Method::kGet, all, Scope::kRead, "Lists the destinations.", &DestinationHandlers::List);
+  const auto options = world.engine->options();
+  const schema::Schema shown = shapes::Destination(options);
+  add(Method::kGet, all, Scope::kRead, "Lists the destinations.", &DestinationHandlers::List, {},
+      {.query = {"limit", "cursor"}, .answer = schema::PageOf(shown)});
   add(Method::kPost, all, Scope::kWrite, "Makes a destination.", &DestinationHandlers::Create,
-      {201, 409, 507});
-  add(Method::kGet, one, Scope::kRead, "Shows a destination.", &DestinationHandlers::Get);
+      {201, 409, 507},
+      {.body = schema::Named("NewDestination", schema::OptionsToWrite(options)), .answer = shown});
+  add(Method::kGet, one, Scope::kRead, "Shows a destination.", &DestinationHandlers::Get, {},
+      {.answer = shown});
   add(Method::kPut, one, Scope::kWrite, "Makes or replaces a destination.",
-      &DestinationHandlers::Put, {200, 201, 409, 507});
+      &DestinationHandlers::Put, {200, 201, 409, 507},
+      {.body = schema::Named("WholeDestination", shapes::DestinationToReplace(options)),
+       .answer = shown});
   add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.",
-      &DestinationHandlers::Patch, {200, 409});
+      &DestinationHandlers::Patch, {200, 409, 507},
+      {.body = schema::Named("ChangedDestination", schema::OptionsToChange(options)),
+       .answer = shown});
   add(Method::kDelete, one, Scope::kWrite, "Removes a destination and what waits for it.",
-      &DestinationHandlers::Delete, {204, 409});
+      &DestinationHandlers::Delete, {204, 409}, {});
   add(Method::kPost, one + "/pause", Scope::kWrite, "Stops sending; the backlog stays.",
-      &DestinationHandlers::Pause);
-  add(Method::kPost, one + "/resume", Scope::kWrite, "Sends again.", &DestinationHandlers::Resume);
+      &DestinationHandlers::Pause, {}, {.answer = shown});
+  add(Method::kPost, one + "/resume", Scope::kWrite, "Sends again.", &DestinationHandlers::Resume,
+      {200, 409}, {.answer = shown});
   add(Method::kGet, one + "/stats", Scope::kRead, "Counts deliveries and what waits.",
-      &DestinationHandlers::Stats);
+      &DestinationHandlers::Stats, {},
+      {.answer = schema::Named("DestinationStats", shapes::Stats())});
 }
 
 }  // namespace tributary::control

@@ -6,6 +6,7 @@
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "deliver/dry_run.h"
 #include "deliver/sample_record.h"
 #include "event/json_text.h"
@@ -58,6 +59,28 @@ Result<Ask> ReadAsk(std::string_view body) {
     return WrongField("event", "or message_id must be given, and not both");
   }
   return ask;
+}
+
+schema::Schema AskShape() {
+  return schema::Object({{"event?", schema::AnyObject()},
+                         {"message_id?", schema::Text()},
+                         {"source?", schema::Text()}});
+}
+
+schema::Schema DryRunShape() {
+  const schema::Schema text = schema::Text();
+  const schema::Schema request = schema::Object({{"method", text},
+                                                 {"url", text},
+                                                 {"headers", schema::MapOf(text)},
+                                                 {"body", schema::OrNull(text)}});
+  const schema::Schema error = schema::Object({{"option", text}, {"message", text}});
+  return schema::Named("DryRun", schema::Object({{"destination", text},
+                                                 {"matched", schema::Flag()},
+                                                 {"filtered_by", schema::OrNull(text)},
+                                                 {"error", schema::OrNull(error)},
+                                                 {"mapped", schema::Flag()},
+                                                 {"body", schema::OrNull(text)},
+                                                 {"request", schema::OrNull(request)}}));
 }
 
 class Handler {
@@ -136,6 +159,9 @@ void AddDryRunHandler(const ControlWorld& world, EventFinder& finder, http::Rout
               .scope = http::Scope::kRead,
               .body_bytes_max = kDryRunBytesMax,
               .summary = "Shows what would be sent for an event, and why, without sending it.",
+              .statuses = {200, 504},
+              .changes_nothing = true,
+              .docs = {.body = AskShape(), .body_optional = true, .answer = DryRunShape()},
               .handle = [handler](const Request& request, const http::PathParams& params,
                                   Responder responder) {
                 handler->Handle(request, params, std::move(responder));

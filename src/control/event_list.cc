@@ -10,6 +10,7 @@
 #include "control/handlers.h"
 #include "control/index_wait.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -168,6 +169,10 @@ void AddEventListHandler(const ControlWorld& world, Blocking& blocking, const So
               .scope = http::Scope::kRead,
               .body_bytes_max = 0,
               .summary = "Lists events, newest first.",
+              .statuses = {200, 504},
+              .docs = {.query = {"limit", "cursor", "since", "until", "source", "type", "name",
+                                 "key", "kind", "order", "duplicates"},
+                       .answer = schema::PageOf(shapes::Event())},
               .handle = handle});
 }
 

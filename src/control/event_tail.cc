@@ -4,6 +4,7 @@
 
 #include "base/logging.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -43,6 +44,9 @@ void EventTails::AddRoute(http::Router& router) {
               .scope = http::Scope::kRead,
               .body_bytes_max = 0,
               .summary = "Streams events as they come, as server-sent events.",
+              .docs = {.query = {"source", "type", "name", "key", "kind"},
+                       .answer = schema::Text(),
+                       .answer_type = "text/event-stream"},
               .handle = [this](const Request& request, const http::PathParams&,
                                Responder responder) { Handle(request, std::move(responder)); }});
 }

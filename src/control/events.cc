@@ -8,6 +8,7 @@
 #include "control/handlers.h"
 #include "control/index_wait.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -150,7 +151,8 @@ void AddEventHandlers(const ControlWorld& world, EventFinder& finder, http::Rout
               .scope = http::Scope::kRead,
               .body_bytes_max = 0,
               .summary = "Shows an event and what became of it at each destination.",
-              .statuses = {200, 410, 504},
+              .statuses = {200, 504},
+              .docs = {.query = {"source"}, .answer = shapes::Trace()},
               .handle = handle});
 }
 

@@ -4,7 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/check.h"
 #include "control/handlers.h"
+#include "control/shapes.h"
 
 namespace tributary::control {
 namespace {
@@ -26,12 +28,32 @@ std::vector<std::string> ParameterNames(std::string_view pattern) {
   return names;
 }
 
-json Content(const char* schema) {
-  return {{"application/json",
-           {{"schema", {{"$ref", std::string("#/components/schemas/") + schema}}}}}};
+// What has a name is kept once, among the components, and referred to from everywhere else.
+class Schemas {
+ public:
+  json Use(const schema::Schema& text) { return Hoist(json::parse(text)); }
+  const json& all() const { return all_; }
+
+ private:
+  json Hoist(json value) {
+    if (!value.is_structured()) return value;
+    for (json& member : value) member = Hoist(std::move(member));
+    // A member called "title" is no name: it is an object itself.
+    if (!value.is_object() || !value.contains("title") || !value["title"].is_string()) return value;
+    const std::string name = value["title"].get<std::string>();
+    const auto [known, is_new] = all_.emplace(name, value);
+    CHECK(is_new || *known == value);
+    return {{"$ref", "#/components/schemas/" + name}};
+  }
+
+  json all_ = json::object();
+};
+
+json Content(const std::string& type, json schema) {
+  return {{type, {{"schema", std::move(schema)}}}};
 }
 
-bool HasBody(const http::Route& route) {
+bool MayHaveBody(const http::Route& route) {
   return route.method == http::Method::kPost || route.method == http::Method::kPut ||
          route.method == http::Method::kPatch;
 }
@@ -64,23 +86,40 @@ std::set<int> StatusesOf(const http::Route& route) {
   const bool success = std::ranges::any_of(statuses, [](int s) { return s >= 200 && s < 300; });
   if (!success) statuses.insert(route.method == http::Method::kDelete ? 204 : 200);
   if (route.scope == http::Scope::kOpen) return statuses;
-  statuses.insert({400, 401, 403, 415, 503});
+  statuses.insert({401, 403, 503});
   // Routes that write their refusals themselves call a body too large a 400.
   if (!route.refuse) statuses.insert(413);
+  const bool body = MayHaveBody(route);
+  if (body) statuses.insert(415);
+  if (body || !route.docs.any_query) statuses.insert(400);
   // What PUT names and is not there, it makes.
   if (route.pattern.contains('{') && route.method != http::Method::kPut) statuses.insert(404);
   if (route.method == http::Method::kPost && !route.changes_nothing) statuses.insert({409, 422});
   return statuses;
 }
 
-json Responses(const http::Route& route) {
+json ErrorOf(const http::Route& route, Schemas& schemas) {
+  const bool usual = route.docs.error.empty();
+  return Content("application/json", schemas.Use(usual ? shapes::Error() : route.docs.error));
+}
+
+json OneResponse(const http::Route& route, int status, Schemas& schemas) {
+  json response = {{"description", MeaningOf(status)}};
+  const bool as_answer = status < 400 || (status == 503 && route.docs.unavailable_as_answer);
+  if (!as_answer) {
+    response["content"] = ErrorOf(route, schemas);
+  } else if (!route.docs.answer.empty() && status != 204) {
+    response["content"] = Content(route.docs.answer_type, schemas.Use(route.docs.answer));
+  }
+  return response;
+}
+
+json Responses(const http::Route& route, Schemas& schemas) {
   json responses = {{"default",
                      {{"description", "Refused before the route was known, or failed."},
-                      {"content", Content("Error")}}}};
+                      {"content", ErrorOf(route, schemas)}}}};
   for (const int status : StatusesOf(route)) {
-    json& response = responses[std::to_string(status)];
-    response = {{"description", MeaningOf(status)}};
-    if (status >= 400) response["content"] = Content("Error");
+    responses[std::to_string(status)] = OneResponse(route, status, schemas);
   }
   return responses;
 }
@@ -98,23 +137,39 @@ std::string OperationId(const http::Route& route) {
   return id;
 }
 
-json Operation(const http::Route& route) {
-  json operation = {{"operationId", OperationId(route)},
-                    {"summary", route.summary},
-                    {"responses", Responses(route)}};
+json Parameters(const http::Route& route) {
+  json parameters = json::array();
   for (const std::string& name : ParameterNames(route.pattern)) {
-    operation["parameters"].push_back(
+    parameters.push_back(
         {{"name", name}, {"in", "path"}, {"required", true}, {"schema", {{"type", "string"}}}});
+  }
+  for (const std::string& name : route.docs.query) {
+    json type = {{"type", "string"}};
+    if (name == "limit") type = {{"type", "integer"}, {"minimum", 1}, {"maximum", kPageEntriesMax}};
+    parameters.push_back({{"name", name}, {"in", "query"}, {"schema", std::move(type)}});
   }
   if (route.method == http::Method::kPost && route.scope >= http::Scope::kWrite &&
       !route.changes_nothing) {
-    operation["parameters"].push_back({{"name", "Idempotency-Key"},
-                                       {"in", "header"},
-                                       {"required", false},
-                                       {"schema", {{"type", "string"}, {"maxLength", 255}}}});
+    parameters.push_back(
+        {{"name", "Idempotency-Key"},
+         {"in", "header"},
+         {"required", false},
+         {"schema", {{"type", "string"}, {"maxLength", kIdempotencyKeyBytesMax}}}});
   }
-  if (HasBody(route)) {
-    operation["requestBody"] = {{"content", {{"application/json", {{"schema", json::object()}}}}}};
+  return parameters;
+}
+
+json Operation(const http::Route& route, Schemas& schemas) {
+  json operation = {{"operationId", OperationId(route)},
+                    {"summary", route.summary},
+                    {"responses", Responses(route, schemas)}};
+  if (json parameters = Parameters(route); !parameters.empty()) {
+    operation["parameters"] = std::move(parameters);
+  }
+  if (!route.docs.body.empty()) {
+    operation["requestBody"] = {
+        {"required", !route.docs.body_optional},
+        {"content", Content("application/json", schemas.Use(route.docs.body))}};
   }
   switch (route.scope) {
     case http::Scope::kOpen:
@@ -133,31 +188,21 @@ json Operation(const http::Route& route) {
   return operation;
 }
 
-json ErrorSchema() {
-  const json text = {{"type", "string"}};
-  return {{"type", "object"},
-          {"required", {"success", "code", "message"}},
-          {"properties",
-           {{"success", {{"const", false}}},
-            {"code", text},
-            {"message", text},
-            {"field", {{"type", "string"}, {"description", "What was wrong, as a path."}}}}}};
-}
-
 }  // namespace
 
 std::string OpenApiDocument(const std::vector<http::Route>& routes, std::string_view version) {
-  json document = {{"openapi", "3.1.0"},
-                   {"info", {{"title", "Tributary"}, {"version", version}}},
-                   {"paths", json::object()},
-                   {"components",
-                    {{"schemas", {{"Error", ErrorSchema()}}},
-                     {"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
+  json document = {
+      {"openapi", "3.1.0"},
+      {"info", {{"title", "Tributary"}, {"version", version}}},
+      {"paths", json::object()},
+      {"components", {{"securitySchemes", {{"token", {{"type", "http"}, {"scheme", "bearer"}}}}}}}};
+  Schemas schemas;
   for (const http::Route& route : routes) {
     // OpenAPI has no word for a method outside of its list.
     if (route.method == http::Method::kOther) continue;
-    document["paths"][route.pattern][LowerName(route.method)] = Operation(route);
+    document["paths"][route.pattern][LowerName(route.method)] = Operation(route, schemas);
   }
+  document["components"]["schemas"] = schemas.all();
   return document.dump();
 }
 
@@ -167,6 +212,7 @@ void AddOpenApiHandler(const ControlWorld& world, http::Router& router) {
               .scope = http::Scope::kRead,
               .body_bytes_max = 0,
               .summary = "This description.",
+              .docs = {.any_query = true, .answer = schema::AnyObject()},
               .handle = [&world, &router](const http::Request&, const http::PathParams&,
                                           http::Responder responder) {
                 responder.Send(

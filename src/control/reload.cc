@@ -5,6 +5,7 @@
 #include "config/option_list.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -34,6 +35,31 @@ Result<std::optional<Configuration::File>> ReadPlanBody(const Request& request) 
   return Configuration::File{std::move(body.file), std::move(body.text)};
 }
 
+schema::Schema PlanShape() {
+  const schema::Schema text = schema::Text();
+  const schema::Schema field = schema::Object(
+      {{"field", text}, {"before", schema::Anything()}, {"after", schema::Anything()}});
+  const schema::Schema change =
+      schema::Object({{"kind", schema::Word({"source", "destination", "setting"})},
+                      {"name", text},
+                      {"action", schema::Word({"add", "change", "pause"})},
+                      {"needs_restart", schema::Flag()},
+                      {"fields", schema::ListOf(field)}});
+  return schema::Object(
+      {{"changes", schema::ListOf(change)}, {"needs_restart", schema::ListOf(text)}});
+}
+
+// The usual error, and all that is wrong with the file.
+schema::Schema RefusalShape() {
+  const schema::Schema problem = schema::Object({{"file", schema::Text()},
+                                                 {"line", schema::Count()},
+                                                 {"column", schema::Count()},
+                                                 {"field", schema::Text()},
+                                                 {"message", schema::Text()}});
+  return schema::Named("ConfigurationError",
+                       schema::With(shapes::Error(), {{"problems?", schema::ListOf(problem)}}));
+}
+
 Configuration::Done AnswerOn(os::Executor& loop, Responder responder) {
   return [&loop, responder = std::move(responder)](Configuration::Answer answer) mutable {
     loop.Post([responder = std::move(responder), answer = std::move(answer)]() mutable {
@@ -52,6 +78,9 @@ void AddReloadHandlers(const ControlWorld& world, http::Router& router) {
        .scope = http::Scope::kAdmin,
        .body_bytes_max = 1024,
        .summary = "Reads the configuration file again and applies it, whole or not at all.",
+       .statuses = {200, 409},
+       .docs = {.answer = schema::With(PlanShape(), {{"applied", schema::ListOf(schema::Text())}}),
+                .error = RefusalShape()},
        .handle = [&world](const Request& request, const http::PathParams&, Responder responder) {
          Status good = CheckQuery(request.query, {});
          if (good) good = CheckNoBody(request);
@@ -64,8 +93,13 @@ void AddReloadHandlers(const ControlWorld& world, http::Router& router) {
        .scope = http::Scope::kAdmin,
        .body_bytes_max = kPlanBodyBytesMax,
        .summary = "Shows what a configuration file would change; changes nothing.",
+       .statuses = {200, 409},
        // Nothing to audit, and nothing of the file may be kept: its text holds keys and tokens.
        .changes_nothing = true,
+       .docs = {.body = schema::OptionsToWrite(config::OptionList<PlanBody>::Specs()),
+                .body_optional = true,
+                .answer = PlanShape(),
+                .error = RefusalShape()},
        .handle = [&world](const Request& request, const http::PathParams&, Responder responder) {
          auto file = ReadPlanBody(request);
          if (!file) return responder.Send(http::ErrorResponse(file.error()));

@@ -5,6 +5,7 @@
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -89,12 +90,15 @@ using ReplayCall = void (ReplayHandlers::*)(const Request&, const PathParams&, R
 
 void AddReplayHandlers(const ControlWorld& world, http::Router& router) {
   const auto handlers = std::make_shared<ReplayHandlers>(world);
-  const auto add = [&](Method method, std::string pattern, std::string summary, ReplayCall call) {
+  const auto add = [&](Method method, std::string pattern, std::string summary, ReplayCall call,
+                       http::RouteDocs docs, std::vector<int> statuses) {
     router.Add({.method = method,
                 .pattern = std::move(pattern),
                 .scope = method == Method::kGet ? Scope::kRead : Scope::kWrite,
                 .body_bytes_max = method == Method::kPost ? config::kOptionsBytesMax : 0,
                 .summary = std::move(summary),
+                .statuses = std::move(statuses),
+                .docs = std::move(docs),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
                   ((*handlers).*call)(request, params, std::move(responder));
@@ -102,15 +106,21 @@ void AddReplayHandlers(const ControlWorld& world, http::Router& router) {
   };
   const std::string all = "/api/v1/replays";
   const std::string one = all + "/{id}";
-  add(Method::kGet, all, "Lists the replays, newest first.", &ReplayHandlers::List);
+  const schema::Schema shown = shapes::Replay();
+  add(Method::kGet, all, "Lists the replays, newest first.", &ReplayHandlers::List,
+      {.query = {"limit", "cursor", "destination"}, .answer = schema::PageOf(shown)}, {});
   add(Method::kPost, all, "Sends a stretch of the log to a destination once more.",
-      &ReplayHandlers::Create);
-  add(Method::kGet, one, "Shows a replay and how far it is.", &ReplayHandlers::Get);
+      &ReplayHandlers::Create, {.body = shapes::NewReplay(), .answer = shown}, {201, 409});
+  add(Method::kGet, one, "Shows a replay and how far it is.", &ReplayHandlers::Get,
+      {.answer = shown}, {});
   add(Method::kDelete, one, "Removes a replay that has ended, and its dead letters.",
-      &ReplayHandlers::Delete);
-  add(Method::kPost, one + "/pause", "Stops sending until resumed.", &ReplayHandlers::Pause);
-  add(Method::kPost, one + "/resume", "Goes on.", &ReplayHandlers::Resume);
-  add(Method::kPost, one + "/cancel", "Ends it; what is left is dropped.", &ReplayHandlers::Cancel);
+      &ReplayHandlers::Delete, {}, {204, 409});
+  add(Method::kPost, one + "/pause", "Stops sending until resumed.", &ReplayHandlers::Pause,
+      {.answer = shown}, {200, 409});
+  add(Method::kPost, one + "/resume", "Goes on.", &ReplayHandlers::Resume, {.answer = shown},
+      {200, 409});
+  add(Method::kPost, one + "/cancel", "Ends it; what is left is dropped.", &ReplayHandlers::Cancel,
+      {.answer = shown}, {200, 409});
 }
 
 }  // namespace tributary::control

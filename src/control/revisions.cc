@@ -7,6 +7,7 @@
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -95,24 +96,39 @@ using RevisionCall = void (RevisionHandlers::*)(const Request&, const PathParams
 void AddRevisionHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router) {
   const auto handlers = std::make_shared<RevisionHandlers>(world, blocking);
   const auto add = [&](http::Method method, std::string pattern, http::Scope scope,
-                       std::string summary, RevisionCall call) {
+                       std::string summary, RevisionCall call, http::RouteDocs docs,
+                       std::vector<int> statuses = {}) {
     router.Add({.method = method,
                 .pattern = std::move(pattern),
                 .scope = scope,
                 .body_bytes_max = method == http::Method::kGet ? 0 : config::kOptionsBytesMax,
                 .summary = std::move(summary),
+                .statuses = std::move(statuses),
+                .docs = std::move(docs),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
                   ((*handlers).*call)(request, params, std::move(responder));
                 }});
   };
   const std::string one = "/api/v1/destinations/{name}";
+  const auto options = world.engine->options();
+  const schema::Schema shown = schema::Named(
+      "DestinationRevision", schema::Object({{"revision", schema::Count()},
+                                             {"at", schema::Time()},
+                                             {"who", schema::Text()},
+                                             {"changed", schema::ListOf(schema::Text())},
+                                             {"from", schema::Anything()},
+                                             {"spec", schema::OptionsShown(options)}}));
   add(http::Method::kGet, one + "/revisions", http::Scope::kRead,
-      "Lists what a destination was, newest first.", &RevisionHandlers::List);
+      "Lists what a destination was, newest first.", &RevisionHandlers::List,
+      {.query = {"limit", "cursor"}, .answer = schema::PageOf(shown)});
   add(http::Method::kGet, one + "/revisions/{revision}", http::Scope::kRead,
-      "Shows a revision of a destination.", &RevisionHandlers::Get);
+      "Shows a revision of a destination.", &RevisionHandlers::Get, {.answer = shown});
   add(http::Method::kPost, one + "/revert", http::Scope::kWrite,
-      "Makes a destination what it was, secrets included.", &RevisionHandlers::Revert);
+      "Makes a destination what it was, secrets included.", &RevisionHandlers::Revert,
+      {.body = schema::OptionsToWrite(config::OptionList<RevertOptions>::Specs()),
+       .answer = shapes::Destination(options)},
+      {200, 409, 507});
 }
 
 }  // namespace tributary::control

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "codec/base64.h"
+#include "config/json_schema.h"
 #include "config/option_list.h"
 #include "control/source_stored.h"
 
@@ -78,6 +79,14 @@ Result<std::size_t> PositionOf(const SourceSpec& source, std::string_view key_id
 }
 
 }  // namespace
+
+std::string NewWriteKeySchema() {
+  return config::schema::OptionsToWrite(config::OptionList<KeyOptions>::Specs());
+}
+
+std::string RotateKeysSchema() {
+  return config::schema::OptionsToWrite(config::OptionList<RotateOptions>::Specs());
+}
 
 std::string NewPlainKey(os::Random& random) {
   return "wk_" + codec::Base64UrlEncode(Bytes(random, 24));

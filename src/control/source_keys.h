@@ -14,6 +14,10 @@ namespace tributary::control {
 // Of a key that a caller brings along, so that apps in the field need not be built anew.
 inline constexpr std::size_t kGivenKeyBytesMax = 256;
 
+// JSON Schemas of the bodies that AddKeyTo and RotateKeysOf take.
+std::string NewWriteKeySchema();
+std::string RotateKeysSchema();
+
 struct SourceChanged {
   std::string json;  // what the API answers; empty: nothing
   bool created = false;

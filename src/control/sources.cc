@@ -6,9 +6,12 @@
 #include "codec/base64.h"
 #include "config/json_text.h"
 #include "config/option_list.h"
+#include "config/settings.h"
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
+#include "control/source_keys.h"
 #include "control/source_registry.h"
 #include "control/source_stored.h"
 #include "http/error_response.h"
@@ -187,7 +190,7 @@ using SourceCall = void (SourceHandlers::*)(const Request&, const PathParams&, R
 void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Router& router) {
   const auto handlers = std::make_shared<SourceHandlers>(world, blocking);
   const auto add = [&](Method method, std::string pattern, Scope scope, std::string summary,
-                       SourceCall call, std::vector<int> statuses = {}) {
+                       SourceCall call, std::vector<int> statuses, http::RouteDocs docs) {
     const bool body = method != Method::kGet && method != Method::kDelete;
     router.Add({.method = method,
                 .pattern = std::move(pattern),
@@ -195,6 +198,7 @@ void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Rout
                 .body_bytes_max = body ? config::kOptionsBytesMax : 0,
                 .summary = std::move(summary),
                 .statuses = std::move(statuses),
+                .docs = std::move(docs),
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
                   ((*handlers).*call)(request, params, std::move(responder));
@@ -204,29 +208,37 @@ void AddSourceHandlers(const ControlWorld& world, Blocking& blocking, http::Rout
   const std::string one = all + "/{name}";
   const std::string keys = one + "/write-keys";
   const std::string key = keys + "/{id}";
-  add(Method::kGet, all, Scope::kRead, "Lists the sources.", &SourceHandlers::List);
+  const auto& options = config::OptionList<config::SourceSettings>::Specs();
+  const schema::Schema shown = shapes::Source();
+  const schema::Schema one_key = shapes::WriteKey();
+  add(Method::kGet, all, Scope::kRead, "Lists the sources.", &SourceHandlers::List, {},
+      {.query = {"limit", "cursor"}, .answer = schema::PageOf(shown)});
   add(Method::kPost, all, Scope::kWrite, "Makes a source.", &SourceHandlers::Create,
-      {201, 409, 507});
-  add(Method::kGet, one, Scope::kRead, "Shows a source.", &SourceHandlers::Get);
+      {201, 409, 507},
+      {.body = schema::Named("NewSource", schema::OptionsToWrite(options)), .answer = shown});
+  add(Method::kGet, one, Scope::kRead, "Shows a source.", &SourceHandlers::Get, {},
+      {.answer = shown});
   add(Method::kPut, one, Scope::kWrite, "Makes or replaces a source.", &SourceHandlers::Put,
-      {200, 201, 409, 507});
+      {200, 201, 409, 507},
+      {.body = schema::Named("WholeSource", schema::OptionsToChange(options)), .answer = shown});
   add(Method::kPatch, one, Scope::kWrite, "Changes what the body names.", &SourceHandlers::Patch,
-      {200, 409});
+      {200, 409},
+      {.body = schema::Named("ChangedSource", schema::OptionsToChange(options)), .answer = shown});
   add(Method::kDelete, one, Scope::kWrite, "Removes a source; its events stay.",
-      &SourceHandlers::Delete, {204, 409});
+      &SourceHandlers::Delete, {204, 409}, {});
   add(Method::kGet, keys, Scope::kRead, "Lists the write keys of a source.",
-      &SourceHandlers::ListKeys);
+      &SourceHandlers::ListKeys, {}, {.answer = schema::PageOf(one_key)});
   add(Method::kPost, keys, Scope::kWrite, "Makes a write key.", &SourceHandlers::AddKey,
-      {201, 409, 507});
+      {201, 409, 507}, {.body = NewWriteKeySchema(), .body_optional = true, .answer = one_key});
   add(Method::kPost, keys + "/rotate", Scope::kWrite,
       "Makes a write key; the others end after an overlap.", &SourceHandlers::RotateKeys,
-      {201, 409, 507});
+      {201, 409, 507}, {.body = RotateKeysSchema(), .body_optional = true, .answer = one_key});
   add(Method::kDelete, key, Scope::kWrite, "Removes a write key.", &SourceHandlers::DeleteKey,
-      {204, 409});
+      {204, 409}, {});
   add(Method::kPost, key + "/disable", Scope::kWrite, "Refuses a write key.",
-      &SourceHandlers::DisableKey);
+      &SourceHandlers::DisableKey, {200, 409}, {.answer = one_key});
   add(Method::kPost, key + "/enable", Scope::kWrite, "Takes a write key again.",
-      &SourceHandlers::EnableKey);
+      &SourceHandlers::EnableKey, {200, 409}, {.answer = one_key});
 }
 
 }  // namespace tributary::control

@@ -7,6 +7,7 @@
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
+#include "control/shapes.h"
 #include "event/seed_form.h"
 #include "http/error_response.h"
 
@@ -181,6 +182,22 @@ void GetResponse(EventFinder& finder, const PathParams& params, Responder respon
               });
 }
 
+schema::Schema SimpleDestinationShape() {
+  const schema::Schema text = schema::Text();
+  const schema::Schema headers = schema::OrNull(schema::Either(text, schema::MapOf(text)));
+  return schema::Open(schema::Object({{"destinationName", text},
+                                      {"type", text},
+                                      {"url", text},
+                                      {"headers?", headers},
+                                      {"password?", schema::OrNull(text)}}));
+}
+
+schema::Schema SimpleRowShape() {
+  return schema::Object({{"responseId", schema::Text()},
+                         {"responseBody", schema::AnyObject()},
+                         {"destinations", schema::MapOf(schema::Flag())}});
+}
+
 }  // namespace
 
 void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::Router& router) {
@@ -191,23 +208,29 @@ void AddTrackApiHandlers(const ControlWorld& world, EventFinder& finder, http::R
               .trailing_slash = true,
               .summary = "Makes or replaces a destination of the types CDP and analytics.",
               .statuses = {200, 409},
+              .docs = {.any_query = true,
+                       .body = SimpleDestinationShape(),
+                       .answer = schema::Object({{"body", schema::Text()}}),
+                       // What is said of an Idempotency-Key, it says as everywhere else.
+                       .error = schema::Either(shapes::SimpleError(), shapes::Error())},
               .handle =
                   [&world](const Request& request, const PathParams&, Responder responder) {
                     CreateDestination(world, request, std::move(responder));
                   },
               .refuse = RefuseInShape});
-  router.Add({.method = http::Method::kGet,
-              .pattern = "/responses/{messageId}",
-              .scope = http::Scope::kRead,
-              .body_bytes_max = 0,
-              .trailing_slash = true,
-              .summary = "Shows to which destinations an event was delivered.",
-              .statuses = {200, 410},
-              .handle =
-                  [&finder](const Request&, const PathParams& params, Responder responder) {
-                    GetResponse(finder, params, std::move(responder));
-                  },
-              .refuse = RefuseInShape});
+  router.Add(
+      {.method = http::Method::kGet,
+       .pattern = "/responses/{messageId}",
+       .scope = http::Scope::kRead,
+       .body_bytes_max = 0,
+       .trailing_slash = true,
+       .summary = "Shows to which destinations an event was delivered.",
+       .statuses = {200, 400, 410},
+       .docs = {.any_query = true, .answer = SimpleRowShape(), .error = shapes::SimpleError()},
+       .handle = [&finder](
+                     const Request&, const PathParams& params,
+                     Responder responder) { GetResponse(finder, params, std::move(responder)); },
+       .refuse = RefuseInShape});
 }
 
 }  // namespace tributary::control

@@ -23,6 +23,19 @@ using PathParams = std::map<std::string, std::string, std::less<>>;
 
 enum class Scope : std::uint8_t { kOpen, kRead, kWrite, kAdmin };  // kOpen: the entry checks itself
 
+// What the OpenAPI document says of a route besides what follows from the rest of its entry.
+// Schemas are JSON texts (config/json_schema.h writes them).
+struct RouteDocs {
+  std::vector<std::string> query = {};  // parameters that it reads
+  bool any_query = false;               // it does not look at the query: no 400 for an unknown one
+  std::string body = {};                // schema; empty: it takes none
+  bool body_optional = false;
+  std::string answer = {};  // schema of its 2xx with a body
+  std::string answer_type = "application/json";
+  std::string error = {};              // schema of its 4xx and 5xx; empty: the usual one
+  bool unavailable_as_answer = false;  // its 503 has the form of its 2xx
+};
+
 struct Route {
   Method method = Method::kGet;
   std::string pattern;
@@ -34,6 +47,7 @@ struct Route {
   // derives that); without a 2xx among them: 200, or 204 for DELETE.
   std::vector<int> statuses = {};
   bool changes_nothing = false;  // although it is no GET: no audit record, no Idempotency-Key
+  RouteDocs docs = {};
   std::function<void(const Request&, const PathParams&, Responder)> handle;
   std::function<std::size_t()> body_bytes_max_now = {};  // in place of body_bytes_max, when given
   // Writes what is answered without the handler (Handler::Refusal, and 405 on this path), where

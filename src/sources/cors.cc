@@ -29,6 +29,8 @@ void AddPreflight(http::Router& router, std::string pattern) {
        .pattern = std::move(pattern),
        .trailing_slash = true,
        .summary = "Answers a browser's preflight.",
+       .statuses = {204},
+       .docs = {.any_query = true},
        .handle = [](const http::Request& request, const http::PathParams&,
                     http::Responder responder) { responder.Send(http::CorsPreflight(request)); }});
 }

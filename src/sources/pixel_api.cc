@@ -1,6 +1,7 @@
 // Events from images in e-mails and pages without script (collection-api.md section 8). Always a
 // transparent GIF: 200 when the event was stored or is invalid (which is counted), 503 when the log
 // cannot take it, since a 2xx means durable.
+#include "config/json_schema.h"
 #include "ingest/source.h"
 #include "sources/collector.h"
 #include "sources/cors.h"
@@ -58,6 +59,11 @@ class PixelApi final : public ingest::Source {
          .pattern = std::move(pattern),
          .trailing_slash = true,
          .summary = "Takes one event in and answers with a transparent pixel.",
+         .statuses = {200, 503},
+         .docs = {.any_query = true,
+                  .answer = config::schema::Text(),
+                  .answer_type = "image/gif",
+                  .unavailable_as_answer = true},
          .handle =
              [this, type, read = std::move(read)](
                  const http::Request& request, const http::PathParams&, http::Responder responder) {

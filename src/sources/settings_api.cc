@@ -1,5 +1,6 @@
 // What browser SDKs ask for before they send anything (collection-api.md section 7): without an
 // answer analytics-next and RudderStack's SDK send no event at all.
+#include "config/json_schema.h"
 #include "event/json_text.h"
 #include "http/error_response.h"
 #include "ingest/authenticate.h"
@@ -69,11 +70,12 @@ class SettingsApi final : public ingest::Source {
          {"/v1/projects/{writeKey}/settings", "/projects/{writeKey}/settings",
           "/v1/projects/projects/{writeKey}/settings", "/projects/projects/{writeKey}/settings"}) {
       Add(router, pattern, "The settings that Segment's browser and mobile SDKs start with.",
-          [this](const http::Request& request, const http::PathParams& params) {
+          {200, 404}, [this](const http::Request& request, const http::PathParams& params) {
             return Segment(request, params.find("writeKey")->second);
           });
     }
     Add(router, "/sourceConfig", "The settings that RudderStack's browser SDK starts with.",
+        {200, 401, 404},
         [this](const http::Request& request, const http::PathParams&) { return Rudder(request); });
   }
 
@@ -81,11 +83,14 @@ class SettingsApi final : public ingest::Source {
   using Answer =
       std::function<http::Response(const http::Request& request, const http::PathParams& params)>;
 
-  static void Add(http::Router& router, const char* pattern, const char* summary, Answer answer) {
+  static void Add(http::Router& router, const char* pattern, const char* summary,
+                  std::vector<int> statuses, Answer answer) {
     router.Add({.method = http::Method::kGet,
                 .pattern = pattern,
                 .trailing_slash = true,
                 .summary = summary,
+                .statuses = std::move(statuses),
+                .docs = {.any_query = true, .answer = config::schema::AnyObject()},
                 .handle =
                     [answer = std::move(answer)](const http::Request& request,
                                                  const http::PathParams& params,

@@ -1,6 +1,7 @@
 // The seed's POST /track, exactly as collection-api.md section 11 says, "ours" lines included. No
 // relation to /v1/track: another body, another answer.
 #include "base/limits.h"
+#include "config/json_schema.h"
 #include "event/json_document.h"
 #include "event/json_text.h"
 #include "event/seed_form.h"
@@ -12,6 +13,8 @@
 
 namespace tributary::sources {
 namespace {
+
+namespace schema = config::schema;
 
 http::Response SeedError(int status, std::string_view text) {
   std::string body = "{\"error\": ";
@@ -62,6 +65,12 @@ class TrackApi final : public ingest::Source {
          .pattern = "/track",
          .trailing_slash = true,
          .summary = "Takes one event in, in the form of the CDP martech project.",
+         .statuses = {200, 400, 401, 403, 404, 503, 507},
+         .docs = {.any_query = true,
+                  .body = schema::AnyObject(),
+                  .answer = schema::Object({{"body", schema::Text()}}),
+                  .error =
+                      schema::Named("SimpleError", schema::Object({{"error", schema::Text()}}))},
          .handle = [this](const http::Request& request, const http::PathParams&,
                           http::Responder responder) { Track(request, std::move(responder)); },
          .refuse = SeedRefusal});

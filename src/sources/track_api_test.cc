@@ -81,6 +81,8 @@ TEST(TrackApi, FailuresOfTheLogKeepTheShape) {
   EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(answer.header("Retry-After"), "1");
   EXPECT_TRUE(answer.parsed()["error"].is_string());
+  kit.log.RefuseAppends(Error(ErrorCode::kExhausted, "full"));
+  EXPECT_EQ(Track(kit, kBody).status, 507);
   kit.log.RefuseAppends(Error(ErrorCode::kIo, "fdatasync /data: no"));
   answer = Track(kit, kBody);
   EXPECT_EQ(answer.status, 500);

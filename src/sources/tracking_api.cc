@@ -5,6 +5,7 @@
 // ones, since the SDK's copy of the others is gone with the answer.
 #include <array>
 
+#include "config/json_schema.h"
 #include "http/error_response.h"
 #include "ingest/source.h"
 #include "sources/collector.h"
@@ -12,6 +13,8 @@
 
 namespace tributary::sources {
 namespace {
+
+namespace schema = config::schema;
 
 constexpr std::string_view kAccepted =
     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n"
@@ -72,6 +75,19 @@ std::string BatchAnswer(Admitted& admitted) {
   return body;
 }
 
+// A batch is taken whatever its members: what a key may not bring in is among the rejected.
+std::vector<int> StatusesOf(const Call& call) {
+  if (call.batch && !call.historical) return {200, 400, 401, 404, 503, 507};
+  return {200, 400, 401, 403, 404, 503, 507};
+}
+
+// `rejected` of a batch: those that were not taken.
+schema::Schema AnswerShape() {
+  return schema::Object({{"success", schema::Always(true)},
+                         {"rejected?", schema::ListOf(schema::AnyObject())},
+                         {"rejected_total?", schema::Count()}});
+}
+
 class TrackingApi final : public ingest::Source {
  public:
   explicit TrackingApi(const ingest::SourceContext& context)
@@ -79,27 +95,33 @@ class TrackingApi final : public ingest::Source {
 
   void AddRoutes(http::Router& router) override {
     for (const Path& path : kPaths) {
-      AddPost(router, path.pattern,
-              [this, call = path.call](const http::Request& request, const http::PathParams&,
-                                       http::Responder responder) {
-                Collect(request, call, std::move(responder));
-              });
+      AddPost(
+          router, path.pattern,
+          [this, call = path.call](const http::Request& request, const http::PathParams&,
+                                   http::Responder responder) {
+            Collect(request, call, std::move(responder));
+          },
+          StatusesOf(path.call));
     }
     AddPost(router, "/v1/m",
             [this](const http::Request& request, const http::PathParams&,
-                   http::Responder responder) { Discard(request, std::move(responder)); });
+                   http::Responder responder) { Discard(request, std::move(responder)); },
+            {200, 400});
   }
 
  private:
   using Handle = decltype(http::Route::handle);
 
-  void AddPost(http::Router& router, std::string_view pattern, Handle handle) {
+  void AddPost(http::Router& router, std::string_view pattern, Handle handle,
+               std::vector<int> statuses) {
     router.Add(
         {.method = http::Method::kPost,
          .pattern = std::string(pattern),
          .body_bytes_max = kBodyBytesMax,
          .trailing_slash = true,
          .summary = "Takes events in, as Segment's tracking API does.",
+         .statuses = std::move(statuses),
+         .docs = {.any_query = true, .body = schema::Anything(), .answer = AnswerShape()},
          .handle = std::move(handle),
          // Whose body it is, is not known before it is read, so the largest source counts.
          .body_bytes_max_now =
