@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
+import pypi
 from blackbox import ROOT
 
 HERE = pathlib.Path(__file__).resolve().parent
 WORK = ROOT / "build" / "sdk"
-PYTHON_PACKAGES = ["standardwebhooks==1.1.0"]
 
 
 @pytest.fixture(scope="session")
@@ -37,15 +37,6 @@ def sdk():
 @pytest.fixture(scope="session")
 def python_sdk():
     """The directory of the Python packages, on sys.path."""
-    target = WORK / "python"
-    marker = target / "installed.txt"
-    wanted = "\n".join(PYTHON_PACKAGES)
-    if not marker.exists() or marker.read_text() != wanted:
-        done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--upgrade",
-                               "--target", str(target), *PYTHON_PACKAGES],
-                              capture_output=True, text=True, timeout=300)
-        if done.returncode != 0:
-            pytest.skip("the Python packages could not be installed: " + done.stderr[-500:])
-        marker.write_text(wanted)
+    target = pypi.install("sdk", "standardwebhooks==1.1.0")
     sys.path.insert(0, str(target))
     return target
