@@ -4,6 +4,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <atomic>
 
 #include <algorithm>
 #include <deque>
@@ -374,7 +375,7 @@ class NameMatchers final : public MatcherFactory {
       o.Optional("filter", &Fields::filter, "A condition.");
     }
   };
-  static inline std::size_t asked = 0;  // how often any rule was
+  static inline std::atomic<std::size_t> asked = 0;  // how often any rule was, on whatever thread
   class ByName final : public Matcher {
    public:
     ByName(std::set<std::string, std::less<>> names, bool system, std::string inside,
