@@ -258,7 +258,9 @@ def dead_letters(witness, server, hook):
     all_dead()
     many = witness.ask(server, "POST", letters + "/redrive", {"destination": "bad"})
     assert many.status == 202, many
-    witness.ask(server, "GET", letters + "/redrives/{id}", id=many.json()["id"])
+    # Until it is done there are letters still, and all may seem to be dead again.
+    wait_until(lambda: witness.ask(server, "GET", letters + "/redrives/{id}", id=many.json()["id"])
+               .json()["state"] == "done", 60, "the redrive")
     all_dead()
     witness.ask(server, "DELETE", letters + "/{id}", id=id)
     witness.ask(server, "POST", letters + "/delete", {"ids": [listed[1]["id"]]})
