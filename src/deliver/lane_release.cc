@@ -77,12 +77,7 @@ void Lane::ReleaseWindow(const Window& window, log::Offset end) {
       if (at.offset >= ledger_->released(p)) ledger_->KeepBody(record);
       continue;
     }
-    if (ledger_->progress(p).Settled(at.offset)) continue;
-    if (at.offset < reading.next) {
-      // Under way: should it have to wait after all, perhaps nothing can be read at that moment.
-      ledger_->KeepBody(record);
-      continue;
-    }
+    if (at.offset < reading.next || ledger_->progress(p).Settled(at.offset)) continue;
     if (window.IsDuplicate(at.offset)) continue;
     const Matcher* matcher = rules_.At(p, at.offset).matcher;
     if (matcher != nullptr && MatchesNatively(*matcher, record)) {
@@ -124,9 +119,8 @@ void Lane::FinishRelease(log::Partition partition) {
   ReleaseStep(partition);  // the log may have asked for more meanwhile
 }
 
-// A row for a record that the log was told it may forget needs a copy of the event. What was under
-// way at the release got one then, so that a read that fails here loses nothing; what an older
-// version let go without one is still there, because its cursor holds it.
+// A row for a record that the log was told it may forget needs a copy of the event at once. Rows
+// that exist already have one, or get it from the release under way.
 void Lane::KeepIfReleased(Position at) {
   const Reading& reading = reading_[at.partition];
   if (at.offset >= std::max(reading.release, ledger_->released(at.partition))) return;

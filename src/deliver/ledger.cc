@@ -96,16 +96,12 @@ void Ledger::SettleRun(log::Partition p, log::Offset first, log::Offset end, con
 
 void Ledger::SettleDelivered(Position at, bool row) {
   Settle(at, row);
-  const bool copied = !row && at.offset < partitions_[at.partition].releasing;
-  if (copied) Delete(keys::KeptBody(lane_, at));
   ++partitions_[at.partition].counts.delivered;
   MarkDirty();
 }
 
 void Ledger::SettleFiltered(Position at, bool row) {
   Settle(at, row);
-  const bool copied = !row && at.offset < partitions_[at.partition].releasing;
-  if (copied) Delete(keys::KeptBody(lane_, at));
   ++partitions_[at.partition].counts.filtered;
   MarkDirty();
 }
