@@ -80,7 +80,9 @@ Result<Wanted> ReadWanted(std::string_view body) {
 }
 
 schema::Schema WantedShape() {
-  return schema::Object({{"event?", schema::AnyObject()}, {"message_id?", schema::Text()}});
+  return schema::Object({{"event?", schema::AnyObject()},
+                         {"message_id?", schema::Text()},
+                         {"source?", schema::Text()}});
 }
 
 schema::Schema TrialShape() {

@@ -171,6 +171,8 @@ def trials(witness, server, hook):
     for tool in ("/test", "/dry-run"):
         witness.ask(server, "POST", ONE + tool, {"event": event}, name="tried")
         witness.ask(server, "POST", ONE + tool, {"message_id": "m-1"}, name="tried")
+        whose = {"message_id": "m-1", "source": "demo"}
+        assert witness.ask(server, "POST", ONE + tool, whose, name="tried").status == 200
     witness.ask(server, "POST", ONE + "/dry-run", {"event": {**event, "event": "F"}}, name="tried")
     for name in ("tried", "nobody"):
         witness.ask(server, "POST", ONE + "/dry-run", name=name)
