@@ -16,6 +16,8 @@ log::LogOptions LogOptionsOf(const config::Settings& settings) {
   o.tail_window_bytes = settings.log.tail_window_bytes;
   o.reserve_bytes = settings.log.reserve_bytes;
   o.recompress = settings.log.recompress;
+  o.codec = settings.log.compression == config::LogCompression::kLz4 ? log::BlockCodec::kLz4
+                                                                     : log::BlockCodec::kZstd;
   o.zstd_level = settings.log.zstd_level;
   o.sync_interval_ns = settings.sync_interval_ns;
   switch (settings.sync) {

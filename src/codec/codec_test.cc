@@ -4,6 +4,7 @@
 #include "codec/base64.h"
 #include "codec/gzip.h"
 #include "codec/hmac.h"
+#include "codec/lz4.h"
 #include "codec/zstd.h"
 
 namespace tributary::codec {
@@ -155,6 +156,40 @@ TEST(Zstd, DamageIsNoticed) {
     if (decompressor.Decompress(damaged, 100'000, out)) {
       EXPECT_EQ(out, plain) << bit;
     }
+  }
+}
+
+TEST(Lz4, BlocksComeBackBehindWhatIsThere) {
+  std::string packed;
+  for (const std::size_t size : {0, 1, 65536, 1'000'000}) {
+    const std::string plain(size, 'z');
+    Lz4Compress(plain, packed);
+    std::string out = "before";
+    ASSERT_TRUE(Lz4Append(packed, size, out));
+    EXPECT_EQ(out, "before" + plain);
+    EXPECT_EQ(CodeOf(Lz4Append(packed, size + 1, out)), ErrorCode::kCorrupt);
+    if (size > 0) {
+      EXPECT_EQ(CodeOf(Lz4Append(packed, size - 1, out)), ErrorCode::kCorrupt);
+    }
+    EXPECT_EQ(out.size(), 6 + size) << "as it was after an error";
+  }
+}
+
+TEST(Lz4, DamageNeverWritesOutside) {
+  std::string packed, plain;
+  for (int i = 0; i < 2000; ++i) plain += std::to_string(i * i);
+  Lz4Compress(plain, packed);
+  for (std::size_t cut = 0; cut < packed.size(); cut += 13) {
+    std::string out;
+    EXPECT_EQ(CodeOf(Lz4Append(packed.substr(0, cut), plain.size(), out)), ErrorCode::kCorrupt);
+    EXPECT_EQ(out, "");
+  }
+  for (std::size_t bit = 0; bit < packed.size() * 8; bit += 11) {
+    std::string damaged = packed, out;
+    damaged[bit / 8] = static_cast<char>(damaged[bit / 8] ^ (1 << bit % 8));
+    // No checksum of its own: it may come back wrong, but never longer or shorter.
+    if (!Lz4Append(damaged, plain.size(), out)) continue;
+    EXPECT_EQ(out.size(), plain.size());
   }
 }
 

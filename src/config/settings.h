@@ -15,6 +15,7 @@
 namespace tributary::config {
 
 enum class SyncMode { kAlways, kInterval, kNone };
+enum class LogCompression { kLz4, kZstd };
 enum class OnFull { kReject, kDropOldest };
 enum class Ack { kDurable, kApplied };
 enum class Keyless { kLoopback, kNever };
@@ -70,6 +71,7 @@ struct LogSettings {
   std::uint64_t tail_window_bytes = 16ULL << 20;
   std::uint64_t reserve_bytes = 64ULL << 20;
   bool recompress = true;
+  LogCompression compression = LogCompression::kLz4;
   int zstd_level = 3;
   static void Describe(OptionList<LogSettings>& o);
 };

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/crc32c.h"
+#include "codec/lz4.h"
 #include "log/scan.h"
 #include "log/segment_header.h"
 
@@ -19,6 +20,7 @@ enum BlockAt : std::size_t {
   kHeaderCrc = 0,
   kMagic = 4,
   kType = 6,
+  kCodec = 7,
   kFirst = 8,
   kEnd = 16,
   kFirstAt = 24,
@@ -71,20 +73,20 @@ std::uint64_t BlockHeader::bytes() const {
   return kBlockHeaderBytes + AlignUp(stored_bytes, kFrameAlignment);
 }
 
-void EncodeBlock(BlockHeader header, std::string_view zstd_frame, FrameSeed seed,
-                 std::string& out) {
+void EncodeBlock(BlockHeader header, std::string_view stored, FrameSeed seed, std::string& out) {
   const std::size_t start = out.size();
   out.append(kBlockHeaderBytes, '\0');
-  out.append(zstd_frame);
-  out.append(Padding(zstd_frame.size()), '\0');
+  out.append(stored);
+  out.append(Padding(stored.size()), '\0');
   char* to = out.data() + start;
   StoreLe(to + kMagic, kBlockMagic);
   to[kType] = static_cast<char>(kBlockType);
+  to[kCodec] = static_cast<char>(header.codec);
   StoreLe(to + kFirst, header.first);
   StoreLe(to + kEnd, header.end);
   StoreLe(to + kFirstAt, header.first_at_us);
   StoreLe(to + kRawBytes, header.raw_bytes);
-  StoreLe(to + kStoredBytes, static_cast<std::uint32_t>(zstd_frame.size()));
+  StoreLe(to + kStoredBytes, static_cast<std::uint32_t>(stored.size()));
   StoreLe(to + kStoredCrc, Crc32c(std::string_view(out).substr(start + kBlockHeaderBytes)));
   StoreLe(to + kRecords, header.records);
   StoreLe(to + kHeaderCrc, Crc32c({to + kMagic, kBlockHeaderBytes - kMagic}, seed));
@@ -97,6 +99,10 @@ Result<BlockHeader> DecodeBlockHeader(std::string_view bytes, FrameSeed seed) {
     return Fail(ErrorCode::kCorrupt, "a block header does not match its checksum");
   }
   BlockHeader header;
+  header.codec = static_cast<BlockCodec>(at[kCodec]);
+  if (header.codec != BlockCodec::kZstd && header.codec != BlockCodec::kLz4) {
+    return Fail(ErrorCode::kCorrupt, "a block is compressed in a way that is not known");
+  }
   header.first = LoadLe<Offset>(at + kFirst);
   header.end = LoadLe<Offset>(at + kEnd);
   header.first_at_us = LoadLe<UnixMicros>(at + kFirstAt);
@@ -105,6 +111,19 @@ Result<BlockHeader> DecodeBlockHeader(std::string_view bytes, FrameSeed seed) {
   header.stored_bytes = LoadLe<std::uint32_t>(at + kStoredBytes);
   header.stored_crc = LoadLe<std::uint32_t>(at + kStoredCrc);
   return header;
+}
+
+Status UnpackBlock(const BlockHeader& header, std::string_view stored,
+                   codec::ZstdDecompressor& zstd, std::string& frames) {
+  if (header.raw_bytes > kFrameBytesMax) {
+    return Fail(ErrorCode::kTooLarge, "a block is larger than any record");
+  }
+  if (header.codec == BlockCodec::kLz4) return codec::Lz4Append(stored, header.raw_bytes, frames);
+  const std::size_t before = frames.size();
+  TRY(zstd.Append(stored, kFrameBytesMax, frames));
+  if (frames.size() - before == header.raw_bytes) return {};
+  frames.resize(before);
+  return Fail(ErrorCode::kCorrupt, "a block has not the size that its header states");
 }
 
 Result<BlockHeader> ReadBlock(const os::File& file, std::uint64_t position, FrameSeed seed,
@@ -117,13 +136,7 @@ Result<BlockHeader> ReadBlock(const os::File& file, std::uint64_t position, Fram
   if (Crc32c(bytes) != header.stored_crc) {
     return Fail(ErrorCode::kCorrupt, "a block does not match its checksum");
   }
-  const std::string_view zstd_frame = std::string_view(bytes).substr(0, header.stored_bytes);
-  const std::size_t before = frames.size();
-  TRY(zstd.Append(zstd_frame, kFrameBytesMax, frames));
-  if (frames.size() - before != header.raw_bytes) {
-    frames.resize(before);
-    return Fail(ErrorCode::kCorrupt, "a block has not the size that its header states");
-  }
+  TRY(UnpackBlock(header, std::string_view(bytes).substr(0, header.stored_bytes), zstd, frames));
   return header;
 }
 

@@ -1,6 +1,6 @@
 // Blocks: what a recompressed segment consists of. Each is a run of whole record frames of at most
-// kBlockBytesMax (one bigger record has a block to itself), compressed with zstd by itself, so that
-// one damaged byte costs one block at most. Behind the blocks stands an index of them, and a
+// kBlockBytesMax (one bigger record has a block to itself), compressed by itself with lz4 or zstd,
+// so that one damaged byte costs one block at most. Behind the blocks stands an index of them, and a
 // trailer that says where. The frames keep their own checksums. Layout: FORMAT.md.
 //
 // The index can be rebuilt from the block headers, so damage to it loses nothing.
@@ -24,22 +24,31 @@ inline constexpr std::size_t kBlockHeaderBytes = 48;
 inline constexpr std::size_t kIndexEntryBytes = 24;
 inline constexpr std::size_t kTrailerBytes = 64;
 
+// The values are on disk; one more needs a new version of compressed segments.
+enum class BlockCodec : std::uint8_t { kZstd = 0, kLz4 = 1 };
+
 struct BlockHeader {
+  BlockCodec codec = BlockCodec::kZstd;
   Offset first = 0;
   Offset end = 0;  // one past the last record
   UnixMicros first_at_us = 0;
   std::uint32_t records = 0;
   std::uint32_t raw_bytes = 0;     // of the frames
-  std::uint32_t stored_bytes = 0;  // of the zstd frame, without padding
-  std::uint32_t stored_crc = 0;    // over the zstd frame and its padding
+  std::uint32_t stored_bytes = 0;  // compressed, without padding
+  std::uint32_t stored_crc = 0;    // over the compressed bytes and their padding
 
   std::uint64_t bytes() const;  // of the whole block in the file
 };
 
-// Appends header, zstd frame and padding. The lengths and checksum of `header` are filled in.
-void EncodeBlock(BlockHeader header, std::string_view zstd_frame, FrameSeed seed, std::string& out);
+// Appends header, compressed bytes and padding. What `header` says of the latter is filled in.
+void EncodeBlock(BlockHeader header, std::string_view stored, FrameSeed seed, std::string& out);
 // kCorrupt when no block header stands at the beginning of `bytes`.
 Result<BlockHeader> DecodeBlockHeader(std::string_view bytes, FrameSeed seed);
+
+// Appends the raw frames that are compressed in `stored`, whose header is given. kCorrupt when these
+// are not exactly so many bytes as the header states; `frames` is then as it was.
+Status UnpackBlock(const BlockHeader& header, std::string_view stored, codec::ZstdDecompressor& zstd,
+                   std::string& frames);
 
 // Reads and decompresses the block at `position`; the raw frames are appended to `frames`, which is
 // as it was after an error. kCorrupt when any byte of the block is damaged.

@@ -163,18 +163,40 @@ TEST_F(Faults, StartOnAFullDiskStillReadsAndRefuses) {
   EXPECT_EQ(*rig.Put("y"), 1u);
 }
 
+std::string OfVersion(std::string bytes, char version) {
+  for (const std::size_t copy : {0u, 256u}) {
+    bytes[copy + 8] = version;
+    const std::uint32_t crc = Crc32c(std::string_view(bytes).substr(copy, 252));
+    std::memcpy(bytes.data() + copy + 252, &crc, sizeof crc);
+  }
+  return bytes;
+}
+
+TEST_F(Faults, UnknownVersionOfACompressedSegmentIsRefusedWithASentence) {
+  LogRig rig;
+  ASSERT_TRUE(rig.Open());
+  while (rig.log().segments(0).size() < 2) ASSERT_TRUE(rig.Put(std::string(1'000, 'x')));
+  rig.Settle();
+  rig.CloseCleanly();
+  const std::string path = "data/log/p0/00000000000000000000.zseg";
+  const std::string bytes = OfVersion(rig.fs().Bytes(path), 3);
+  rig.fs().SetBytes(path, bytes);
+  const Status opened = rig.Open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(opened.error().message(),
+            "00000000000000000000.zseg: the segment is of version 3, this program knows version "
+            "1 to 2");
+  EXPECT_EQ(rig.fs().Bytes(path), bytes) << "nothing was changed";
+}
+
 TEST_F(Faults, UnknownVersionOfASegmentIsRefusedWithASentence) {
   LogRig rig;
   ASSERT_TRUE(rig.Open());
   ASSERT_TRUE(rig.Put("x"));
   rig.CloseCleanly();
   const std::string path = "data/log/p0/00000000000000000000.seg";
-  std::string bytes = rig.fs().Bytes(path);
-  for (const std::size_t copy : {0u, 256u}) {
-    bytes[copy + 8] = 2;
-    const std::uint32_t crc = Crc32c(std::string_view(bytes).substr(copy, 252));
-    std::memcpy(bytes.data() + copy + 252, &crc, sizeof crc);
-  }
+  const std::string bytes = OfVersion(rig.fs().Bytes(path), 2);
   rig.fs().SetBytes(path, bytes);
   const Status opened = rig.Open();
   ASSERT_FALSE(opened);

@@ -87,10 +87,13 @@ TEST(Format, BlockHeaderAndTrailerHaveTheSizesOfThePage) {
   block.records = 2;
   block.raw_bytes = 100;
   std::string bytes;
-  EncodeBlock(block, "zstd frame", 5, bytes);
+  block.codec = BlockCodec::kLz4;
+  EncodeBlock(block, "compressed", 5, bytes);
   EXPECT_EQ(bytes.size(), kBlockHeaderBytes + 16);
   const auto decoded = DecodeBlockHeader(bytes, 5);
   ASSERT_TRUE(decoded);
+  EXPECT_EQ(bytes[7], 1) << "how it is compressed";
+  EXPECT_EQ(decoded->codec, BlockCodec::kLz4);
   EXPECT_EQ(decoded->first, 7u);
   EXPECT_EQ(decoded->end, 9u);
   EXPECT_EQ(decoded->stored_bytes, 10u);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "log/block.h"
 #include "log/log.h"
 #include "os/clock.h"
 #include "os/fs.h"
@@ -23,7 +24,8 @@ struct LogOptions {
   SyncMode sync = SyncMode::kAlways;
   MonoNanos sync_interval_ns = 50 * kNanosPerMilli;  // only for SyncMode::kInterval
   bool recompress = true;
-  int zstd_level = 3;
+  BlockCodec codec = BlockCodec::kLz4;
+  int zstd_level = 3;  // for BlockCodec::kZstd
   RetentionPolicy retention;
 };
 

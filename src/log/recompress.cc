@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/logging.h"
+#include "codec/lz4.h"
 #include "log/segment_reader.h"
 
 namespace tributary::log {
@@ -14,24 +15,32 @@ constexpr MonoNanos kMeasureEveryNs = 250 * kNanosPerMilli;
 
 // One segment on its way.
 struct Recompressor::Job {
-  Job(Segment segment, Partition partition, std::unique_ptr<os::File> in, int level)
+  Job(Segment segment, Partition partition, std::unique_ptr<os::File> in, BlockCodec how,
+      int level)
       : raw(std::move(segment)),
         source(std::move(in)),
         scan(*source, {kSegmentHeaderBytes, raw.data_bytes, raw.header.base}, raw.header.seed(),
              partition),
-        compressor(level) {}
+        block_codec(how),
+        zstd(level) {}
+
+  void Compress() {
+    if (block_codec == BlockCodec::kLz4) return codec::Lz4Compress(frames, stored);
+    zstd.Compress(frames, stored);
+  }
 
   Segment raw;
   std::unique_ptr<os::File> source;
   SegmentScan scan;
   std::unique_ptr<os::File> target;
   std::string target_path;
-  codec::ZstdCompressor compressor;
-  codec::ZstdDecompressor decompressor;
+  const BlockCodec block_codec;
+  codec::ZstdCompressor zstd;
+  codec::ZstdDecompressor unzstd;
 
   std::string frames;  // of the block being gathered
   BlockHeader block;
-  std::string zstd_frame, check, out;
+  std::string stored, check, out;
   std::uint64_t position = kSegmentHeaderBytes;
   std::uint64_t synced_to = 0;
   std::uint64_t raw_bytes = 0;
@@ -91,7 +100,7 @@ Status Recompressor::Begin() {
   }
   TRY_ASSIGN(auto source, world_.fs->Open(segment->path(), os::OpenMode::kRead));
   job_ = std::make_unique<Job>(std::move(*segment), partition_, std::move(source),
-                               options_.zstd_level);
+                               options_.codec, options_.zstd_level);
   Job& job = *job_;
   job.target_path = job.raw.stem + std::string(kCompressedSuffix) + std::string(kTemporarySuffix);
   if (world_.fs->Exists(job.target_path)) TRY(world_.fs->Remove(job.target_path));
@@ -135,6 +144,7 @@ Status Recompressor::AddRecord(const ScanItem& item) {
   }
   if (job.frames.empty()) {
     job.block = {};
+    job.block.codec = job.block_codec;
     job.block.first = item.record.offset;
     job.block.first_at_us = item.record.fields.received_at_us;
   }
@@ -149,12 +159,13 @@ Status Recompressor::AddRecord(const ScanItem& item) {
 Status Recompressor::FlushBlock() {
   Job& job = *job_;
   if (job.frames.empty()) return {};
-  job.compressor.Compress(job.frames, job.zstd_frame);
-  TRY(job.decompressor.Decompress(job.zstd_frame, kFrameBytesMax, job.check));
-  CHECK(job.check == job.frames);  // the raw file is going to be thrown away
+  job.Compress();
   job.block.raw_bytes = static_cast<std::uint32_t>(job.frames.size());
+  job.check.clear();
+  TRY(UnpackBlock(job.block, job.stored, job.unzstd, job.check));
+  CHECK(job.check == job.frames);  // the raw file is going to be thrown away
   job.out.clear();
-  EncodeBlock(job.block, job.zstd_frame, job.raw.header.seed(), job.out);
+  EncodeBlock(job.block, job.stored, job.raw.header.seed(), job.out);
   TRY(job.target->WriteAt(job.position, job.out));
   job.entries.push_back({job.block.first, job.block.first_at_us, job.position});
   job.position += job.out.size();
@@ -168,6 +179,7 @@ Status Recompressor::Finish(std::uint64_t next_segment_bytes) {
   Job& job = *job_;
   Segment compressed = job.raw;
   compressed.header.compressed = true;
+  if (job.block_codec != BlockCodec::kZstd) compressed.header.version = kCompressedSegmentVersion;
   compressed.header.recycled = false;
   compressed.header.end = job.raw.end;
   compressed.header.newest_us = job.raw.newest_us;

@@ -56,6 +56,30 @@ TEST_F(RecompressTest, SealedSegmentsShrinkAndReadTheSame) {
   EXPECT_EQ(VerifyLog(rig.fs(), LogRig::kDir)->records, records.size());
 }
 
+TEST_F(RecompressTest, BothWaysStandSideBySide) {
+  rig.options.codec = BlockCodec::kZstd;
+  ASSERT_TRUE(rig.Open());
+  std::map<Offset, std::string> records = Fill(4);
+  rig.Settle();
+  ASSERT_EQ(Count(".zseg"), 3u);
+  rig.CloseCleanly();
+  rig.options.codec = BlockCodec::kLz4;
+  ASSERT_TRUE(rig.Open());
+  for (int i = 0; rig.log().segments(0).size() < 7; ++i) records[*rig.Put(Payload(i))] = Payload(i);
+  rig.Settle();
+  ASSERT_EQ(Count(".zseg"), 6u);
+  std::map<int, int> versions;
+  for (const std::string& name : rig.SegmentFiles()) {
+    if (name.ends_with(".zseg")) ++versions[rig.fs().Bytes(rig.PathOf(name))[8]];
+  }
+  EXPECT_EQ(versions, (std::map<int, int>{{1, 3}, {2, 3}})) << "older programs read zstd only";
+  EXPECT_EQ(rig.ReadAll(), records);
+  rig.Drop();
+  ASSERT_TRUE(rig.Open());
+  EXPECT_EQ(rig.ReadAll(), records);
+  EXPECT_TRUE(VerifyLog(rig.fs(), LogRig::kDir)->damage.empty());
+}
+
 TEST_F(RecompressTest, FileOfARecompressedSegmentIsUsedAgainAndItsOldBytesNeverParse) {
   rig.options.first_segment_bytes = rig.options.segment_bytes = 64 * 1024;
   ASSERT_TRUE(rig.Open());

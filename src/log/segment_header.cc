@@ -40,6 +40,7 @@ bool CopyIntact(std::string_view copy) {
 
 SegmentHeader DecodeCopy(const char* at) {
   SegmentHeader header;
+  header.version = LoadLe<std::uint16_t>(at + kVersion);
   header.compressed = std::string_view(at + kMagic, kRawMagic.size()) == kCompressedMagic;
   header.recycled = (LoadLe<std::uint16_t>(at + kHeaderFlags) & kFlagRecycled) != 0;
   header.partition = LoadLe<Partition>(at + kPartition);
@@ -55,6 +56,15 @@ SegmentHeader DecodeCopy(const char* at) {
   return header;
 }
 
+Status CheckVersion(const SegmentHeader& header) {
+  const std::uint16_t newest = header.compressed ? kCompressedSegmentVersion : kRawSegmentVersion;
+  if (header.version >= 1 && header.version <= newest) return {};
+  return Fail(ErrorCode::kUnsupported,
+              "the segment is of version " + std::to_string(header.version) +
+                  ", this program knows version " + (newest == 1 ? "" : "1 to ") +
+                  std::to_string(newest));
+}
+
 }  // namespace
 
 std::string EncodeSegmentHeader(const SegmentHeader& header) {
@@ -62,7 +72,7 @@ std::string EncodeSegmentHeader(const SegmentHeader& header) {
   char* to = sector.data();
   const std::string_view magic = header.compressed ? kCompressedMagic : kRawMagic;
   std::memcpy(to + kMagic, magic.data(), magic.size());
-  StoreLe(to + kVersion, kSegmentVersion);
+  StoreLe(to + kVersion, header.version);
   StoreLe(to + kHeaderFlags, header.recycled ? kFlagRecycled : std::uint16_t{0});
   StoreLe(to + kPartition, header.partition);
   StoreLe(to + kBase, header.base);
@@ -86,13 +96,8 @@ Result<ReadHeader> DecodeSegmentHeader(std::string_view sector) {
        at += kSegmentHeaderCopyBytes) {
     const std::string_view copy = sector.substr(at, kSegmentHeaderCopyBytes);
     if (!CopyIntact(copy)) continue;
-    const auto version = LoadLe<std::uint16_t>(copy.data() + kVersion);
-    if (version != kSegmentVersion) {
-      return Fail(ErrorCode::kUnsupported, "the segment is of version " + std::to_string(version) +
-                                               ", this program knows version " +
-                                               std::to_string(kSegmentVersion));
-    }
     read.header = DecodeCopy(copy.data());
+    TRY(CheckVersion(read.header));
     ++intact;
   }
   if (intact == 0) return Fail(ErrorCode::kCorrupt, "the segment header is damaged");

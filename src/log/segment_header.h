@@ -15,7 +15,9 @@
 
 namespace tributary::log {
 
-inline constexpr std::uint16_t kSegmentVersion = 1;
+// Compressed segments may be of version 2: their blocks say how each of them is compressed.
+inline constexpr std::uint16_t kRawSegmentVersion = 1;
+inline constexpr std::uint16_t kCompressedSegmentVersion = 2;
 // What a disk writes whole or not at all, at best. Every write into a segment begins and ends at a
 // sector: a power cut may garble the sectors being written, never one that was synced before.
 inline constexpr std::uint64_t kSectorBytes = 512;
@@ -23,6 +25,7 @@ inline constexpr std::uint64_t kSegmentHeaderBytes = kSectorBytes;  // frames be
 inline constexpr std::size_t kSegmentHeaderCopyBytes = 256;
 
 struct SegmentHeader {
+  std::uint16_t version = 1;
   bool compressed = false;
   bool recycled = false;  // the file had an earlier life: bytes behind the last frame mean nothing
   Partition partition = 0;

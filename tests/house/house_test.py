@@ -41,6 +41,7 @@ LIBRARIES = {
     "zlib.h": {"codec"},
     "zstd.h": {"codec", "log"},
     "zdict.h": {"codec", "log"},
+    "lz4.h": {"codec"},
     "simdjson.h": {"event", "sources", "ingest"},
     "xxhash.h": {"base"},
     "jq.h": {"route"},
