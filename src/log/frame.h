@@ -68,7 +68,10 @@ struct Frame {
   RecordView record;      // kRecord whole, kBadPayload without payload; views into the input
   CommitMark commit;
 };
-Frame ParseFrame(std::string_view data, FrameSeed seed, Partition partition);
+// A block's checksum covers the payloads in it, so they need not be summed again.
+enum class PayloadCheck { kOwn, kCovered };
+Frame ParseFrame(std::string_view data, FrameSeed seed, Partition partition,
+                 PayloadCheck check = PayloadCheck::kOwn);
 
 // For frames known to be good (made by this process, or checked before): no checksum is computed.
 RecordView ViewRecord(const char* frame, Partition partition);

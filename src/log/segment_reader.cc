@@ -49,12 +49,13 @@ Result<SegmentPart> ReadRaw(const os::File& file, const Segment& segment, Partit
 // Takes the frames of a block, which are what the run has from `begin` on, as far as they check;
 // the rest is damage.
 void TakeBlock(const Segment& segment, Partition partition, std::uint64_t position,
-               const BlockHeader& header, std::size_t begin, SegmentPart& part) {
+               const BlockHeader& header, std::size_t begin, PayloadCheck check,
+               SegmentPart& part) {
   Offset expected = header.first;
   std::size_t at = begin;
   while (at < part.run.bytes.size()) {
     const std::string_view rest = std::string_view(part.run.bytes).substr(at);
-    const Frame frame = ParseFrame(rest, segment.header.seed(), partition);
+    const Frame frame = ParseFrame(rest, segment.header.seed(), partition, check);
     if (frame.kind != Frame::Kind::kRecord || frame.record.offset != expected) break;
     part.run.starts.push_back(static_cast<std::uint32_t>(at));
     at += frame.bytes;
@@ -74,7 +75,7 @@ codec::ZstdDecompressor& DecompressorOfThread() {
 
 Result<SegmentPart> ReadCompressed(const os::File& file, const Segment& segment,
                                    Partition partition, const SparseIndex& index, Offset from,
-                                   std::size_t bytes_wanted) {
+                                   std::size_t bytes_wanted, PayloadCheck check) {
   const std::vector<SparseIndex::Entry> entries = index.entries();
   SegmentPart part;
   auto at = std::ranges::upper_bound(entries, from, {}, &SparseIndex::Entry::offset);
@@ -94,7 +95,7 @@ Result<SegmentPart> ReadCompressed(const os::File& file, const Segment& segment,
                                      "a block is missing"));
     }
     if (header) {
-      TakeBlock(segment, partition, at->position, *header, begin, part);
+      TakeBlock(segment, partition, at->position, *header, begin, check, part);
     } else {
       part.damage.push_back(DamageAt(segment, partition, at->position, at->offset, block_end,
                                      header.error().message()));
@@ -162,9 +163,10 @@ Damage DamageAt(const Segment& segment, Partition partition, std::uint64_t posit
 }
 
 Result<SegmentPart> ReadPart(const os::File& file, const Segment& segment, Partition partition,
-                             const SparseIndex& index, Offset from, std::size_t bytes_wanted) {
+                             const SparseIndex& index, Offset from, std::size_t bytes_wanted,
+                             PayloadCheck check) {
   if (segment.header.compressed) {
-    return ReadCompressed(file, segment, partition, index, from, bytes_wanted);
+    return ReadCompressed(file, segment, partition, index, from, bytes_wanted, check);
   }
   const SparseIndex::Entry begin{segment.header.base, 0, kSegmentHeaderBytes};
   // At least to the next entry, which a great commit puts far away: whoever reads on, if only

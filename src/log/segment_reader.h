@@ -20,9 +20,11 @@ struct SegmentPart {
 };
 
 // From the index entry at or before `from` on, whole index intervals, until about `bytes_wanted`
-// are read and `from` is covered.
+// are read and `from` is covered. With PayloadCheck::kCovered, records in blocks, whose checksum is
+// always computed, have only that of their header looked at besides; those of raw segments both.
 Result<SegmentPart> ReadPart(const os::File& file, const Segment& segment, Partition partition,
-                             const SparseIndex& index, Offset from, std::size_t bytes_wanted);
+                             const SparseIndex& index, Offset from, std::size_t bytes_wanted,
+                             PayloadCheck check = PayloadCheck::kCovered);
 
 struct LoadedIndex {
   std::shared_ptr<SparseIndex> index;
