@@ -7,16 +7,15 @@
 namespace tributary::deliver {
 
 void Committer::Submit(Submission submission) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (!closed_) {
-      incoming_.push_back(std::move(submission));
-      moved_ = true;
-      wake_.notify_one();
-      return;
-    }
+  std::unique_lock lock(mutex_);
+  if (closed_) {
+    lock.unlock();
+    return submission.done(Fail(ErrorCode::kUnavailable, "delivery is shutting down"));
   }
-  submission.done(Fail(ErrorCode::kUnavailable, "delivery is shutting down"));
+  incoming_.push_back(std::move(submission));
+  moved_ = true;
+  lock.unlock();  // or the committer wakes to find it locked, and sleeps again
+  wake_.notify_one();
 }
 
 bool Committer::Post(os::Task task) {

@@ -41,6 +41,23 @@ TEST(Log, NothingIsVisibleOrAnsweredBeforeTheSync) {
   EXPECT_EQ(rig.log().stats().queued_bytes, 0u);
 }
 
+// Where they share a core, nobody's answer waits for what the followers of the log have to do; and
+// whoever is answered finds what he sent.
+TEST(Log, ACommitCanBeReadThenIsAnsweredThenWakesWhoFollows) {
+  LogRig rig;
+  ASSERT_TRUE(rig.Open());
+  std::vector<std::string> order;
+  rig.log().OnCommit([&](Partition, Offset) { order.emplace_back("wake"); });
+  auto batch = sim::BatchOf({"a"}, 0);
+  ASSERT_TRUE(rig.log().Append(0, batch, [&](const Result<Appended>& appended) {
+    order.emplace_back("answer");
+    EXPECT_EQ(rig.log().committed(0), appended->first + 1);
+    EXPECT_TRUE(rig.log().ReadOne(0, appended->first));
+  }));
+  EXPECT_TRUE(rig.log().WriterStep());
+  EXPECT_EQ(order, (std::vector<std::string>{"answer", "wake"}));
+}
+
 TEST(Log, EverythingThatWaitsSharesOneSync) {
   LogRig rig;
   ASSERT_TRUE(rig.Open());

@@ -12,14 +12,16 @@ Status CommitQueue::Push(std::unique_ptr<Batch>& batch, AppendDone done) {
                                           " bytes, the log's queue holds " +
                                           std::to_string(bytes_max_));
   }
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (refusal_) return Fail(*refusal_);
   if (bytes_.load(std::memory_order_relaxed) + bytes > bytes_max_) {
     return Fail(ErrorCode::kUnavailable, "the log's writer is behind");
   }
   bytes_.fetch_add(bytes, std::memory_order_relaxed);
   waiting_.push_back({std::move(batch), std::move(done)});
-  if (sleeping_) wake_.notify_one();
+  const bool sleeping = sleeping_;
+  lock.unlock();  // or the writer wakes to find it locked, and sleeps again
+  if (sleeping) wake_.notify_one();
   return {};
 }
 
@@ -72,8 +74,10 @@ void CommitQueue::Wait(MonoNanos timeout_ns) {
 }
 
 void CommitQueue::Wake() {
-  const std::lock_guard lock(mutex_);
-  woken_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
+  }
   wake_.notify_one();
 }
 

@@ -23,24 +23,23 @@ Result<std::unique_ptr<PartitionLog>> PartitionLog::Open(const LogWorld& world,
                                                          const LogOptions& options,
                                                          Partition partition, std::string dir,
                                                          DamageLog& damage, const Holders& holders,
-                                                         Writer::Published published) {
+                                                         Writer::Committed wake) {
   std::unique_ptr<PartitionLog> log(
       new PartitionLog(world, options, partition, std::move(dir), damage, holders));
-  TRY(log->Start(std::move(published)));
+  TRY(log->Start(std::move(wake)));
   return log;
 }
 
-Status PartitionLog::Start(Writer::Published published) {
+Status PartitionLog::Start(Writer::Committed wake) {
   TRY_ASSIGN(const WritePoint start,
              RecoverPartition(*world_.fs, dir_, partition_, segments_, damage_));
   const auto last = segments_.last();
   committed_.store(last ? last->end : start.next);
-  auto publish = [this, tell = std::move(published)](Offset committed) {
+  auto commit = [this](Offset committed) {
     committed_.store(committed, std::memory_order_release);
-    tell(committed);
   };
   writer_ = std::make_unique<Writer>(world_, options_, partition_, dir_, segments_, window_, queue_,
-                                     preparer_, start, std::move(publish));
+                                     preparer_, start, std::move(commit), std::move(wake));
   writer_->Begin();
   return {};
 }

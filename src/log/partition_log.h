@@ -18,12 +18,13 @@ namespace tributary::log {
 
 class PartitionLog {
  public:
-  // `dir` exists. `published` is called on the writer thread after each commit.
+  // `dir` exists. `wake` is called on the writer thread after each commit, once its
+  // waiters are answered.
   static Result<std::unique_ptr<PartitionLog>> Open(const LogWorld& world,
                                                     const LogOptions& options, Partition partition,
                                                     std::string dir, DamageLog& damage,
                                                     const Holders& holders,
-                                                    Writer::Published published);
+                                                    Writer::Committed wake);
 
   Status Append(std::unique_ptr<Batch>& batch, AppendDone done) {
     return queue_.Push(batch, std::move(done));
@@ -49,7 +50,7 @@ class PartitionLog {
  private:
   PartitionLog(const LogWorld& world, const LogOptions& options, Partition partition,
                std::string dir, DamageLog& damage, const Holders& holders);
-  Status Start(Writer::Published published);
+  Status Start(Writer::Committed wake);
   Status MayGrow(std::uint64_t bytes) const;
 
   const LogWorld world_;

@@ -9,14 +9,15 @@ namespace tributary::log {
 
 Writer::Writer(const LogWorld& world, const LogOptions& options, Partition partition,
                std::string dir, SegmentSet& segments, TailWindow& window, CommitQueue& queue,
-               Preparer& preparer, const WritePoint& start, Published published)
+               Preparer& preparer, const WritePoint& start, Committed committed, Committed wake)
     : clock_(*world.clock),
       options_(options),
       partition_(partition),
       segments_(segments),
       window_(window),
       queue_(queue),
-      published_(std::move(published)),
+      committed_(std::move(committed)),
+      wake_(std::move(wake)),
       active_(world, options, partition, std::move(dir), segments, preparer, start),
       next_(start.next),
       synced_(start.next),
@@ -152,6 +153,7 @@ void Writer::CommitNext() {
     Publish(std::move(chunk), active_.position());
   }
   Answer(group);
+  if (unpublished_.empty()) wake_(next_);
 }
 
 void Writer::Stamp(Group& group) {
@@ -211,7 +213,7 @@ void Writer::Publish(std::shared_ptr<const FrameChunk> chunk, std::uint64_t data
   const Offset end = chunk->end();
   segments_.Advance(end, newest_us_, data_bytes);
   window_.Add(std::move(chunk));
-  published_(end);
+  committed_(end);
 }
 
 void Writer::Answer(const Group& group) {
@@ -239,6 +241,7 @@ bool Writer::SyncNow() {
   }
   synced_ = next_;
   for (Unpublished& waiting : unpublished_) Publish(std::move(waiting.chunk), waiting.data_bytes);
+  if (!unpublished_.empty()) wake_(synced_);
   unpublished_.clear();
   return true;
 }

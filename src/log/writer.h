@@ -30,10 +30,13 @@ class Writer {
   // An idle log says within 100 ms what is synced; half of that leaves time for the sync.
   static constexpr MonoNanos kIdleMarkAfterNs = 50 * kNanosPerMilli;
 
-  using Published = std::function<void(Offset committed)>;
+  // Of each commit, in this order: readers may see it (`committed`), its waiters are answered, and
+  // then those who follow the log are woken (`wake`), so that no answer waits for their work where
+  // they share a core.
+  using Committed = std::function<void(Offset committed)>;
   Writer(const LogWorld& world, const LogOptions& options, Partition partition, std::string dir,
          SegmentSet& segments, TailWindow& window, CommitQueue& queue, Preparer& preparer,
-         const WritePoint& start, Published published);
+         const WritePoint& start, Committed committed, Committed wake);
 
   // Makes the first segment of an empty log, so that the first request need not wait for it.
   void Begin();
@@ -72,7 +75,7 @@ class Writer {
   Status WriteGroup(const Group& group);
   std::shared_ptr<const FrameChunk> ChunkOf(const Group& group);
   void Answer(const Group& group);
-  void Publish(std::shared_ptr<const FrameChunk> chunk, std::uint64_t data_bytes);
+  void Publish(std::shared_ptr<const FrameChunk> chunk, std::uint64_t data_bytes);  // no wake
 
   bool SyncDue() const;
   bool SyncNow();
@@ -90,7 +93,8 @@ class Writer {
   SegmentSet& segments_;
   TailWindow& window_;
   CommitQueue& queue_;
-  const Published published_;
+  const Committed committed_;
+  const Committed wake_;
   ActiveSegment active_;
 
   Offset next_ = 0;    // of the next record
