@@ -13,6 +13,8 @@ from preload import sync_fault
 
 pytestmark = pytest.mark.skipif(not pathlib.Path(BINARY).exists(), reason="no binary")
 
+WINDOW = 16  # requests in flight of one destination
+
 
 def event(number, size=0):
     return {"userId": "u", "event": "E", "messageId": f"f-{number}",
@@ -68,6 +70,23 @@ def mount_tmpfs(directory, size):
         pytest.skip("this machine lets nobody mount a tmpfs: " + done.stderr.decode().strip())
 
 
+def spare(disk, filler, free_bytes):
+    """Fills the disk but for so many bytes."""
+    with open(filler, "wb") as out:
+        out.write(b"\0" * max(0, shutil.disk_usage(disk).free - free_bytes))
+
+
+def fill_the_log(server, first, size):
+    """Sends until it is refused: the numbers that were taken, and the refusal."""
+    acknowledged = []
+    for number in range(first, first + 20000):
+        answer = server.track(event(number, size))
+        if answer.status != 200:
+            return acknowledged, answer
+        acknowledged.append(number)
+    raise AssertionError("the disk never filled")
+
+
 def test_a_full_disk_refuses_and_recovers_without_restart(tmp_path):
     disk = tmp_path / "disk"
     mount_tmpfs(disk, "320m")
@@ -75,18 +94,8 @@ def test_a_full_disk_refuses_and_recovers_without_restart(tmp_path):
         with Receiver() as receiver, Tributary(data_dir=disk / "data") as server:
             server.destination("hook", url=receiver.url, events=["identify"])
             filler = disk / "filler"
-            acknowledged, refused = [], None
-            with open(filler, "wb") as out:
-                free = shutil.disk_usage(disk).free
-                out.write(b"\0" * max(0, free - (100 << 20)))
-            for i in range(20000):
-                answer = server.track(event(i, 30000))
-                if answer.status == 200:
-                    acknowledged.append(i)
-                else:
-                    refused = answer
-                    break
-            assert refused is not None, "the disk never filled"
+            spare(disk, filler, 100 << 20)
+            acknowledged, refused = fill_the_log(server, 0, 30000)
             assert refused.status in (503, 507) and "Retry-After" in refused.headers, refused
             assert {"code", "message"} <= set(refused.json())
             # Control and delivery state still has room.
@@ -97,6 +106,65 @@ def test_a_full_disk_refuses_and_recovers_without_restart(tmp_path):
                        "events are taken again within 10 s of space returning")
             for i in acknowledged[:3] + acknowledged[-3:]:
                 assert server.get(f"/api/v1/events/f-{i}").status == 200
+            assert server.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
+
+
+def repeats_allowed(receiver, moment):
+    """What was in flight at a kill, or finished in the 50 ms before it."""
+    return WINDOW + sum(1 for r in receiver.all() if moment - 0.05 <= r["at"] <= moment + 0.05)
+
+
+def test_on_a_full_disk_deliveries_and_cursors_go_on(tmp_path):
+    """What was taken is delivered from the reserve, and what was delivered is remembered: both of a
+    process that met the full disk, and of one that was started on it."""
+    disk = tmp_path / "disk"
+    mount_tmpfs(disk, "320m")
+    try:
+        with Receiver() as receiver, Tributary(data_dir=disk / "data") as server:
+            server.destination("hook", url=receiver.url, concurrency=WINDOW)
+            assert server.post("/api/v1/destinations/hook/pause").status == 200
+            spare(disk, disk / "filler", 100 << 20)
+            acknowledged, refused = fill_the_log(server, 0, 9000)
+            assert len(acknowledged) >= 1000, "no backlog to speak of"
+            assert refused.status in (503, 507), refused
+            wanted = {f"f-{i}" for i in acknowledged}
+            # Others take half of the reserve too, so that what a start frees makes no room.
+            spare(disk, disk / "others", 32 << 20)
+
+            def still_full():
+                assert server.track(event(900000, 9000)).status in (503, 507), "not full"
+                assert server.get("/readyz").status == 503
+
+            assert server.post("/api/v1/destinations/hook/resume").status == 200
+            wait_until(lambda: len(receiver.all()) >= len(wanted) // 2, 30, "half of them arrive")
+            still_full()
+            killed_at = time.monotonic()
+            server.kill()
+            allowed = repeats_allowed(receiver, killed_at)
+            server.port = None
+            server.start()
+            still_full()
+            wait_until(lambda: wanted <= set(receiver.message_ids()), 30, "the other half")
+            wait_until(lambda: server.stats("hook")["lag"] == 0, 5, "all of it is settled")
+            still_full()
+            repeated = len(receiver.all()) - len(wanted)
+            assert set(receiver.message_ids()) == wanted
+            assert repeated <= allowed, f"{repeated} were sent twice, at most {allowed} may be"
+            # Once more, with nothing in flight: nothing at all is sent again.
+            time.sleep(0.2)
+            before = len(receiver.all())
+            server.kill()
+            server.port = None
+            server.start()
+            still_full()
+            time.sleep(1)
+            assert len(receiver.all()) == before
+            (disk / "filler").unlink()
+            (disk / "others").unlink()
+            wait_until(lambda: server.track(event(900001)).status == 200, 10, "events are taken again")
+            wait_until(lambda: "f-900001" in receiver.message_ids(), 10, "and delivered")
             assert server.stop() == 0
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=False)
