@@ -3,13 +3,13 @@ import base64
 import http.server
 import json
 import ssl
-import subprocess
 import threading
 import urllib.parse
 
 import pytest
 
 from blackbox import Receiver, Tributary, wait_until
+from certificates import authority, certificate
 
 
 class TokenEndpoint:
@@ -114,23 +114,14 @@ def test_changing_to_another_type_names_what_must_go(tributary, receiver):
     assert receiver.all()[0]["headers"]["authorization"] == "Bearer t"
 
 
-def openssl(directory, *arguments):
-    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
     """ca, server (for 127.0.0.1) and client; stranger has another authority."""
     d = tmp_path_factory.mktemp("tls")
     for ca in ("ca", "strangers"):
-        openssl(d, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", f"{ca}.key", "-out", f"{ca}.pem", "-days", "2", "-subj", f"/CN={ca}")
+        authority(d, ca)
     for name, ca in (("server", "ca"), ("client", "ca"), ("stranger", "strangers")):
-        openssl(d, "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (d / "ext").write_text("subjectAltName=IP:127.0.0.1\n")
-        openssl(d, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{ca}.pem", "-CAkey", f"{ca}.key",
-                "-CAcreateserial", "-out", f"{name}.pem", "-days", "1", "-extfile", "ext")
+        certificate(d, name, ca)
     return d
 
 
