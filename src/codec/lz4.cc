@@ -29,9 +29,8 @@ Status Lz4Append(std::string_view block, std::size_t raw_bytes, std::string& out
   const std::size_t before = out.size();
   bool whole = false;
   out.resize_and_overwrite(before + raw_bytes, [&](char* to, std::size_t) {
-    const int made =
-        LZ4_decompress_safe(block.data(), to + before, static_cast<int>(block.size()),
-                            static_cast<int>(raw_bytes));
+    const int made = LZ4_decompress_safe(block.data(), to + before, static_cast<int>(block.size()),
+                                         static_cast<int>(raw_bytes));
     whole = made >= 0 && static_cast<std::size_t>(made) == raw_bytes;
     return whole ? before + raw_bytes : before;
   });

@@ -28,10 +28,20 @@ bool Committer::Post(os::Task task) {
 }
 
 void Committer::Wake() {
-  if (!any_held_.load(std::memory_order_acquire)) return;
-  const std::lock_guard lock(mutex_);
-  moved_ = true;
+  if (verdicts_ == nullptr || !any_held_.load(std::memory_order_acquire)) return;
+  const std::uint64_t synced = SyncedInAll();
+  if (woken_for_.exchange(synced) == synced) return;  // only decided: nothing held can go
+  {
+    const std::lock_guard lock(mutex_);
+    moved_ = true;
+  }
   wake_.notify_one();
+}
+
+std::uint64_t Committer::SyncedInAll() const {
+  std::uint64_t sum = 0;
+  for (log::Partition p = 0; p < partitions_.load(); ++p) sum += verdicts_->synced(p);
+  return sum;
 }
 
 void Committer::Close() {
@@ -85,6 +95,10 @@ bool Committer::Step() {
     incoming_.clear();
   }
   for (os::Task& task : tasks) task();
+  for (const Submission& submission : held_) {
+    const auto partitions = static_cast<log::Partition>(submission.high.size());
+    if (partitions > partitions_.load()) partitions_.store(partitions);
+  }
   std::vector<Submission> ready = TakeReady();
   const bool worked = !tasks.empty() || !ready.empty();
   if (!ready.empty()) WriteAll(std::move(ready));

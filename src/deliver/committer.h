@@ -49,18 +49,22 @@ class Committer {
   // Takes no more; what was taken is still written by Step(), except what the gate holds back: that
   // fails with kUnavailable. Thread-safe.
   void Close();
-  // Wakes the thread: verdicts moved. Thread-safe, cheap.
+  // Verdicts moved: wakes the thread if that may have opened the gate for anything it holds.
+  // Thread-safe, cheap.
   void Wake();
 
  private:
   bool GateOpen(const Submission& submission) const;
   std::vector<Submission> TakeReady();
   void WriteAll(std::vector<Submission> ready);
+  std::uint64_t SyncedInAll() const;
 
   store::Store& store_;
   log::Verdicts* verdicts_;
   std::vector<Submission> held_;  // committer thread only: the gate is shut for them
   std::atomic<bool> any_held_{false};
+  std::atomic<log::Partition> partitions_{0};  // that submissions spoke of
+  std::atomic<std::uint64_t> woken_for_{0};    // SyncedInAll() at the last Wake()
 
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -49,6 +49,48 @@ TEST(Committer, GateHoldsOneBackAndNotTheOthers) {
   EXPECT_FALSE(store.Get(store::Family::kOwned, "gated").value().has_value());
 }
 
+// Verdicts that anybody may move, from any thread.
+class MovableVerdicts : public log::Verdicts {
+ public:
+  log::Offset decided(log::Partition) const override { return synced_at; }
+  log::Offset synced(log::Partition) const override { return synced_at; }
+  bool IsDuplicate(log::Partition, log::Offset) const override { return false; }
+  std::vector<bool> Duplicates(log::Partition, log::Offset first, log::Offset end) const override {
+    return std::vector<bool>(end - first);
+  }
+  void RequestSync() override { ++asked; }
+  void OnProgress(Listener) override {}
+  std::atomic<log::Offset> synced_at{0};
+  std::atomic<int> asked{0};
+};
+
+TEST(Committer, WokenByWhatIsSyncedAndNotByWhatIsOnlyDecided) {
+  MovableVerdicts verdicts;
+  test::MemoryStore store;
+  Committer committer(store, &verdicts);
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    while (committer.WaitForWork()) {
+      while (committer.Step()) {
+      }
+    }
+  });
+  committer.Submit({.batch = OnePut("gated"), .high = {5}, .done = [&](auto& s) {
+                      EXPECT_TRUE(s.has_value());
+                      done = true;
+                    }});
+  while (verdicts.asked == 0) std::this_thread::yield();
+  for (int i = 0; i < 100; ++i) committer.Wake();
+  EXPECT_LE(verdicts.asked, 4) << "each time it is woken it asks again";
+  verdicts.synced_at = 4;
+  committer.Wake();
+  verdicts.synced_at = 5;
+  committer.Wake();
+  while (!done) std::this_thread::yield();
+  committer.Close();
+  writer.join();
+}
+
 TEST(Committer, CloseWritesWhatItMayAndFailsTheRest) {
   Sim sim(1);
   FakeVerdicts verdicts(sim, 1);

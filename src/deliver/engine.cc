@@ -14,7 +14,6 @@ namespace keys = store::keys;
 void Waker::Wake() {
   const std::lock_guard lock(mutex);
   if (committer == nullptr) return;
-  committer->Wake();
   for (const auto& state : loops) {
     // One task per loop, however many records came.
     if (state->wake_posted.exchange(true)) continue;
@@ -27,6 +26,7 @@ void Waker::Wake() {
       }
     });
   }
+  committer->Wake();
 }
 
 Result<std::unique_ptr<Engine>> Engine::Open(EngineWorld world, EngineOptions options) {

@@ -1,7 +1,7 @@
 // Blocks: what a recompressed segment consists of. Each is a run of whole record frames of at most
 // kBlockBytesMax (one bigger record has a block to itself), compressed by itself with lz4 or zstd,
-// so that one damaged byte costs one block at most. Behind the blocks stands an index of them, and a
-// trailer that says where. The frames keep their own checksums. Layout: FORMAT.md.
+// so that one damaged byte costs one block at most. Behind the blocks stands an index of them, and
+// a trailer that says where. The frames keep their own checksums. Layout: FORMAT.md.
 //
 // The index can be rebuilt from the block headers, so damage to it loses nothing.
 #pragma once
@@ -45,10 +45,10 @@ void EncodeBlock(BlockHeader header, std::string_view stored, FrameSeed seed, st
 // kCorrupt when no block header stands at the beginning of `bytes`.
 Result<BlockHeader> DecodeBlockHeader(std::string_view bytes, FrameSeed seed);
 
-// Appends the raw frames that are compressed in `stored`, whose header is given. kCorrupt when these
-// are not exactly so many bytes as the header states; `frames` is then as it was.
-Status UnpackBlock(const BlockHeader& header, std::string_view stored, codec::ZstdDecompressor& zstd,
-                   std::string& frames);
+// Appends the raw frames that are compressed in `stored`, whose header is given. kCorrupt when
+// these are not exactly so many bytes as the header states; `frames` is then as it was.
+Status UnpackBlock(const BlockHeader& header, std::string_view stored,
+                   codec::ZstdDecompressor& zstd, std::string& frames);
 
 // Reads and decompresses the block at `position`; the raw frames are appended to `frames`, which is
 // as it was after an error. kCorrupt when any byte of the block is damaged.

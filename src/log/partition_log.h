@@ -23,8 +23,7 @@ class PartitionLog {
   static Result<std::unique_ptr<PartitionLog>> Open(const LogWorld& world,
                                                     const LogOptions& options, Partition partition,
                                                     std::string dir, DamageLog& damage,
-                                                    const Holders& holders,
-                                                    Writer::Committed wake);
+                                                    const Holders& holders, Writer::Committed wake);
 
   Status Append(std::unique_ptr<Batch>& batch, AppendDone done) {
     return queue_.Push(batch, std::move(done));

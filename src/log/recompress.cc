@@ -15,8 +15,7 @@ constexpr MonoNanos kMeasureEveryNs = 250 * kNanosPerMilli;
 
 // One segment on its way.
 struct Recompressor::Job {
-  Job(Segment segment, Partition partition, std::unique_ptr<os::File> in, BlockCodec how,
-      int level)
+  Job(Segment segment, Partition partition, std::unique_ptr<os::File> in, BlockCodec how, int level)
       : raw(std::move(segment)),
         source(std::move(in)),
         scan(*source, {kSegmentHeaderBytes, raw.data_bytes, raw.header.base}, raw.header.seed(),
@@ -99,8 +98,8 @@ Status Recompressor::Begin() {
     return Fail(ErrorCode::kExhausted, "no space for the compressed form of " + segment->name());
   }
   TRY_ASSIGN(auto source, world_.fs->Open(segment->path(), os::OpenMode::kRead));
-  job_ = std::make_unique<Job>(std::move(*segment), partition_, std::move(source),
-                               options_.codec, options_.zstd_level);
+  job_ = std::make_unique<Job>(std::move(*segment), partition_, std::move(source), options_.codec,
+                               options_.zstd_level);
   Job& job = *job_;
   job.target_path = job.raw.stem + std::string(kCompressedSuffix) + std::string(kTemporarySuffix);
   if (world_.fs->Exists(job.target_path)) TRY(world_.fs->Remove(job.target_path));

@@ -59,10 +59,10 @@ SegmentHeader DecodeCopy(const char* at) {
 Status CheckVersion(const SegmentHeader& header) {
   const std::uint16_t newest = header.compressed ? kCompressedSegmentVersion : kRawSegmentVersion;
   if (header.version >= 1 && header.version <= newest) return {};
-  return Fail(ErrorCode::kUnsupported,
-              "the segment is of version " + std::to_string(header.version) +
-                  ", this program knows version " + (newest == 1 ? "" : "1 to ") +
-                  std::to_string(newest));
+  return Fail(ErrorCode::kUnsupported, "the segment is of version " +
+                                           std::to_string(header.version) +
+                                           ", this program knows version " +
+                                           (newest == 1 ? "" : "1 to ") + std::to_string(newest));
 }
 
 }  // namespace
