@@ -89,6 +89,7 @@ class Reader {
         return {};
       }
       if (!chunk) return Fail(chunk.error());
+      next(p) = std::max(next(p), std::min(until, (*chunk)->first()));  // over a leap
       const Offset end = std::min(until, (*chunk)->end());
       const std::vector<bool> repeats = verdicts_.Duplicates(p, next(p), end);
       const Offset begin = next(p);

@@ -123,6 +123,52 @@ TEST(DedupeOnLog, PowerLossOfBothChangesNoVerdict) {
   EXPECT_TRUE(retained) << "the test shows less than it says";
 }
 
+// A log whose newest records may be missing goes on 2^32 offsets above what it has.
+TEST(DedupeOnLog, ALeapOfTheLogIsPassedAndWhatIsOnBothSidesIsKnown) {
+  sim::DedupeRig::Hush();
+  Machine m(2);
+  m.rig.options.sync = log::SyncMode::kNone;
+  ASSERT_TRUE(m.Open());
+  ASSERT_TRUE(m.rig.Put({"a", "b", "a"}));
+  m.Sync();
+  const auto die = [&m] {
+    m.DropStage();
+    m.rig.Drop();
+    ASSERT_TRUE(m.Open());
+  };
+  die();
+  const auto leapt = m.rig.Put({"b", "c", "c"});
+  ASSERT_TRUE(leapt);
+  ASSERT_GE(*leapt, log::Offset{1} << 32);
+  m.Sync();
+  const auto check = [&] {
+    EXPECT_EQ(m.stage->synced(0), m.rig.log().committed(0));
+    EXPECT_EQ(m.stage->Duplicates(0, 0, 3), (std::vector<bool>{false, false, true}));
+    EXPECT_EQ(m.stage->Duplicates(0, *leapt, *leapt + 3), (std::vector<bool>{true, false, true}));
+  };
+  check();
+  die();
+  m.Sync();
+  check();
+  // Without its index too: it is made again from the log, leap and all.
+  m.DropStage();
+  const auto names = m.rig.fs().List("data/dedupe/p0");
+  ASSERT_TRUE(names);
+  for (const std::string& name : *names) {
+    ASSERT_TRUE(m.rig.fs().Remove("data/dedupe/p0/" + name));
+  }
+  m.rig.Drop();
+  ASSERT_TRUE(m.Open());
+  m.Sync();
+  check();
+  ASSERT_TRUE(m.rig.Put(std::vector<std::string>{"c", "d"}));
+  m.Sync();
+  const log::Offset end = m.stage->decided(0);
+  EXPECT_EQ(m.stage->Duplicates(0, end - 2, end), (std::vector<bool>{true, false}));
+  EXPECT_EQ(m.stage->failure(), "");
+  sim::DedupeRig::Unhush();
+}
+
 TEST(DedupeOnLog, FilesOfRetainedSegmentsGo) {
   sim::DedupeRig::Hush();
   Machine machine(1);

@@ -1,7 +1,6 @@
 #include "dedupe/stage.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/check.h"
 #include "base/logging.h"
@@ -22,7 +21,6 @@ constexpr std::size_t kPrefetched = 16;
 constexpr MonoNanos kGatherNs = 20 * kNanosPerMilli;
 constexpr MonoNanos kSyncAtLeastNs = kNanosPerSecond;  // though nobody asked
 constexpr MonoNanos kRetryNs = kNanosPerSecond;
-constexpr Offset kNowhere = std::numeric_limits<Offset>::max();
 
 }  // namespace
 
@@ -104,6 +102,7 @@ Result<bool> Stage::ProcessBatch() {
   if (!chunk && chunk.error().code() == ErrorCode::kNotFound) return false;
   if (!chunk) return Fail(ErrorCode::kUnavailable, "the log: " + chunk.error().message());
 
+  if ((*chunk)->first() > next_) TRY(SkipTo((*chunk)->first()));
   const auto records = (*chunk)->From(next_);
   const std::size_t limit = window_.waiting() ? kBatchRecordsLoading : kBatchRecords;
   const std::size_t count = std::min(records.size(), limit);
@@ -120,6 +119,35 @@ Result<bool> Stage::ProcessBatch() {
   // While catching up no verdict waits for its sync, which is where runs are cut otherwise.
   if (current_.full() || catching_up) TRY(CutRuns(false));
   return true;
+}
+
+// Over offsets without records. What a segment lost gets verdicts like the rest of it. A leap of
+// the log is 2^32 offsets that no segment has: they are passed, and no run has records from both
+// sides.
+Status Stage::SkipTo(Offset first) {
+  RefreshSegments();
+  events_.clear();
+  while (next_ < first) {
+    const Offset end = std::min(first, BoundaryAfter(next_));
+    if (SegmentOf(next_) != nullptr) {
+      Publish(next_, end, std::vector<bool>(end - next_));
+    } else {
+      TRY(Leap(end));
+    }
+  }
+  return {};
+}
+
+Status Stage::Leap(Offset end) {
+  if (end > verdicts_.decided()) {
+    TRY(SyncVerdicts());
+    verdicts_.SkipTo(end);
+    written_ = end;
+  }
+  next_ = end;
+  TRY(CutRuns(false));
+  indexed_.store(end, std::memory_order_release);
+  return {};
 }
 
 void Stage::Collect(std::span<const log::RecordView> records) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <atomic>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -82,6 +83,8 @@ class Stage {
   std::string failure() const;
 
  private:
+  static constexpr log::Offset kNowhere = std::numeric_limits<log::Offset>::max();
+
   using RunList = std::vector<RunPtr>;
   struct Pending {  // an event of the batch in hand
     Hash128 id;
@@ -108,6 +111,8 @@ class Stage {
   // stage.cc
   Result<bool> Work(bool sync_wanted, bool closing);
   Result<bool> ProcessBatch();
+  Status SkipTo(log::Offset first);
+  Status Leap(log::Offset end);
   void Collect(std::span<const log::RecordView> records);
   Status Decide(RunBuilder& builder, log::Offset from, log::Offset* end,
                 std::vector<bool>& verdicts);

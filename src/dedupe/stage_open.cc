@@ -131,7 +131,12 @@ Result<Offset> Stage::RecoverVerdicts() {
   Offset decided = std::max(RunsEnd(), world_.log->first(options_.partition));
   for (;;) {
     const auto* segment = SegmentOf(decided);
-    if (segment == nullptr) return decided;
+    if (segment == nullptr) {  // the end of the log, or a leap of it
+      const Offset next = BoundaryAfter(decided);
+      if (next == kNowhere) return decided;
+      decided = next;
+      continue;
+    }
     TRY_ASSIGN(const Offset end, RecoverTail(*segment));
     if (end < decided) {  // neither file nor index knows the verdicts before: decide them anew
       TRY(DropRunsAbove(segment->first));

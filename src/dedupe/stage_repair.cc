@@ -75,6 +75,7 @@ Result<Offset> Stage::Gather(RunBuilder& builder, Offset from, Offset end) {
     const auto chunk = world_.log->Read(options_.partition, from, kRepairReadBytes);
     if (!chunk && chunk.error().code() == ErrorCode::kNotFound) return end;
     if (!chunk) return Fail(ErrorCode::kUnavailable, "the log: " + chunk.error().message());
+    if ((*chunk)->first() >= end) return end;  // the log leapt over all of it
     auto records = (*chunk)->From(from);
     const auto inside = std::ranges::partition_point(
         records, [end](const log::RecordView& record) { return record.offset < end; });

@@ -28,6 +28,12 @@ void VerdictMap::Append(const std::vector<bool>& verdicts) {
   decided_.store(recent_base_ + recent_.size(), std::memory_order_release);
 }
 
+void VerdictMap::SkipTo(Offset first) {
+  CHECK_OP(first, >, decided());
+  CHECK_OP(synced(), ==, decided());
+  StartAt(first);
+}
+
 void VerdictMap::SetSynced(Offset synced) {
   const std::lock_guard lock(mutex_);
   CHECK_OP(synced, <=, decided());

@@ -5,8 +5,8 @@
 // duplicates too. Where that fails as well the bits are unknown until the stage decides them anew;
 // readers then see "no duplicate", which repeats a delivery rather than losing one.
 //
-// Threads: Append, SetSynced and SetSegments by the dedupe thread; the rest by any. Loading an
-// old segment reads a file, outside the lock.
+// Threads: Append, SkipTo, SetSynced and SetSegments by the dedupe thread; the rest by any. Loading
+// an old segment reads a file, outside the lock.
 #pragma once
 
 #include <atomic>
@@ -39,6 +39,8 @@ class VerdictMap {
   void SetSegments(std::vector<log::Log::SegmentInfo> segments);
 
   void Append(const std::vector<bool>& verdicts);
+  // Nothing has a verdict before `first`, which is above decided(): the log leapt. All is synced.
+  void SkipTo(log::Offset first);
   void SetSynced(log::Offset synced);
 
   log::Offset decided() const { return decided_.load(std::memory_order_acquire); }

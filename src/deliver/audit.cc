@@ -249,6 +249,7 @@ Result<AuditService::Step> AuditService::SliceNow(Running& r) {
     r.next = r.end;
     return Step::kMore;
   }
+  r.next = std::max(r.next, std::min((*chunk)->first(), r.end));  // over a leap
   const log::Offset end = std::min((*chunk)->end(), r.end);
   if (end > r.next) {
     TRY_ASSIGN(r.next, LookAt(r, *chunk, end));
