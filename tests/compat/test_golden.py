@@ -23,6 +23,7 @@ def test_yesterdays_directory_opens_with_everything_in_it(archive, tmp_path):
     count = json.loads((HERE / archive.name.replace(".tar.gz", ".json")).read_text())["events"]
     data = tmp_path / "data"
     unpack(archive, data)
+    attempts_are_kept = (data / "delivery_log").exists()  # since version 2
     verified = subprocess.run([BINARY, "verify", str(data)], capture_output=True, text=True)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     # Retention would be right to remove what is old by now.
@@ -41,6 +42,10 @@ def test_yesterdays_directory_opens_with_everything_in_it(archive, tmp_path):
             if number % 5 in expected:
                 name, state = expected[number % 5]
                 assert states[name] == state, (number, states)
+                if attempts_are_kept:
+                    attempts = next(d for d in trace["deliveries"] if d["destination"] == name)
+                    status = {"delivered": 204, "dead": 400, "waiting": 503}[name]
+                    assert attempts["attempts"][0]["status"] == status, attempts
         # A repeat of something old is still a repeat.
         assert server.track(event(3)).status == 200
         assert server.get("/api/v1/events/golden-3").json()["duplicates"] == 1
