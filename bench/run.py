@@ -33,7 +33,7 @@ ROWS = {
               lambda s, f, r: resources.start_empty(s, r)),
     "start_filled": ("start with 10 million events in the log", "≤ 1 s", resources.start_filled),
     "idle": ("resident memory, idle", "≤ 25 MiB", lambda s, f, r: resources.memory_idle(s, r)),
-    "flood": ("peak resident memory, flooded by 256 connections with batches of 100", "≤ 256 MiB",
+    "flood": ("peak resident memory, flooded with batches of 100 at capacity and at ten times it", "≤ 256 MiB",
               lambda s, f, r: resources.memory_flooded(s, r)),
     "disk": ("bytes on disk per event", "log ≤ 300 after recompression, dedupe and index ≤ 48", resources.disk),
     "delivery": ("one lane emptying a backlog to a webhook, 64 in flight", "none",

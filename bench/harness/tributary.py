@@ -16,7 +16,7 @@ SAY_EVERY_S = 15  # while something takes long
 class Tributary(Server):
     """`tributary serve` on a data directory."""
 
-    def __init__(self, settings, data_dir, allow_loopback=False):
+    def __init__(self, settings, data_dir, allow_loopback=False, environment=()):
         self.data_dir = data_dir
         self._say, self._quick = settings.say, settings.quick
         command = [settings.tributary, "serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir]
@@ -25,6 +25,8 @@ class Tributary(Server):
             with open(config, "w", encoding="utf-8") as file:
                 file.write(CONFIG)
             command += ["--config", config]
+        if environment:
+            command = ["env", *environment, *command]
         super().__init__(settings.server_core, command)
 
     def call(self, method, path, body=None):
