@@ -59,6 +59,7 @@ Result<std::shared_ptr<Dedupe>> Dedupe::Open(const DedupeWorld& world,
 
 Status Dedupe::OpenStages(const DedupeOptions& options) {
   TRY(world_.fs->CreateDir(options.dir));
+  TRY(world_.fs->SyncDir(os::ParentOf(options.dir)));  // else the index may vanish with its folder
   const std::uint32_t partitions = world_.log->partitions();
   StageOptions stage;
   stage.window = WindowOf(options, partitions, world_.random->Next());

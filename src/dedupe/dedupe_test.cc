@@ -366,6 +366,12 @@ TEST(DedupeProgress, LostRecordsAreStepedOver) {
   EXPECT_EQ(rig.Verdicts(0), Bits({false, false, true}));
 }
 
+log::Offset PutAndSettle(DedupeRig& rig, std::string_view id) {
+  const log::Offset at = rig.Put(0, 1, id);
+  rig.Settle();
+  return at;
+}
+
 TEST(DedupeRetention, HoldsTheLogUntilTheIndexHasIt) {
   DedupeRig rig(100);
   rig.MustOpen();
@@ -376,17 +382,50 @@ TEST(DedupeRetention, HoldsTheLogUntilTheIndexHasIt) {
   EXPECT_EQ(rig.stage->synced_cursor(0), 200u);
 }
 
-TEST(DedupeRetention, WhenTheLogMustHaveTheRoomItSkipsAndCounts) {
+TEST(DedupeRetention, WhenTheLogMustHaveTheRoomItTakesInWhatMustGo) {
+  DedupeRig rig(100);
+  rig.MustOpen();
+  rig.Put(0, 1, "early");
+  rig.PutOthers(0, 199);
+  rig.log.AskRelease(0, 150);
+  rig.Settle();
+  EXPECT_GE(rig.stage->synced_cursor(0), 150u);
+  EXPECT_EQ(rig.Metric("tributary_dedupe_skipped_total"), 0u);
+  rig.log.RetainTo(0, 150);
+  EXPECT_TRUE(rig.stage->IsDuplicate(0, PutAndSettle(rig, "early")));
+}
+
+// After a restart the ids since the last index file are only in the log; what asks for its room
+// then must not be faster than they are read.
+TEST(DedupeRetention, ARestartIntoAFullLogForgetsNoId) {
+  DedupeRig rig(100);
+  rig.MustOpen();
+  rig.Put(0, 1, "early");
+  rig.PutOthers(0, 49);
+  rig.Sync();
+  ASSERT_EQ(rig.stage->synced_cursor(0), 0u) << "no index file yet";
+  rig.Restart();
+  rig.log.AskRelease(0, 50);
+  rig.Settle();
+  rig.log.RetainTo(0, 50);
+  EXPECT_TRUE(rig.stage->IsDuplicate(0, PutAndSettle(rig, "early")));
+}
+
+TEST(DedupeRetention, WhatMustGoAndCannotBeReadIsSkippedAndCounted) {
   DedupeRig rig(100);
   rig.MustOpen();
   rig.PutOthers(0, 50);
   rig.Settle();
   rig.PutOthers(0, 150);  // not yet decided
+  rig.log.FailReads(Error(ErrorCode::kIo, "bad sector"));
   rig.log.AskRelease(0, 150);
   rig.Settle();
   EXPECT_GE(rig.stage->synced_cursor(0), 150u);
-  EXPECT_EQ(rig.stage->decided(0), 200u);
   EXPECT_EQ(rig.Metric("tributary_dedupe_skipped_total"), 100u);
+  rig.log.FailReads(std::nullopt);
+  rig.clock.Advance(2 * kNanosPerSecond);
+  rig.Settle();
+  EXPECT_EQ(rig.stage->decided(0), 200u);
 }
 
 TEST(DedupeRetention, FilesGoWithTheirSegmentAndTheWindow) {

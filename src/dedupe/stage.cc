@@ -337,17 +337,28 @@ void Stage::ReleaseBelow(Offset end) {
   }
 }
 
+// What must go is taken in first, as long as the log can be read: an id that was forgotten would
+// let its repeats through. A batch a round, so that nobody waits for all of it.
 Status Stage::Release() {
   const Offset below = release_below_.load();
   if (below <= cursor()) return {};
   if (next_ < below) {
-    const Offset lost = below - std::max(next_, std::min(below, verdicts_.decided()));
-    LogWarn("dedupe_skips", {{"partition", options_.partition}, {"from", next_}, {"to", below}});
-    world_.instruments->skipped.Add(lost);
-    events_.clear();
-    Publish(next_, below, std::vector<bool>(below - next_));
+    const Result<bool> taken = ProcessBatch();
+    if (taken && *taken && next_ < below) return {};
+    const bool unreadable =
+        !taken && window_.damaged() == nullptr && taken.error().code() == ErrorCode::kUnavailable;
+    if (!taken && !unreadable) return Fail(taken.error());
+    if (next_ < below) SkipTo(below);
   }
   return CutRuns(true);
+}
+
+void Stage::SkipTo(Offset below) {
+  const Offset lost = below - std::max(next_, std::min(below, verdicts_.decided()));
+  LogWarn("dedupe_skips", {{"partition", options_.partition}, {"from", next_}, {"to", below}});
+  world_.instruments->skipped.Add(lost);
+  events_.clear();
+  Publish(next_, below, std::vector<bool>(below - next_));
 }
 
 // ---- Looking up -----------------------------------------------------------------------------
