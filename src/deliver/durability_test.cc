@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "deliver/sim_kit_test.h"
-#include "support/rewriting_store.h"
+#include "support/planted_cursor.h"
 #include "support/scaled.h"
 
 namespace tributary::deliver {
@@ -164,27 +164,10 @@ TEST(Durability, EveryPairEndsInExactlyOneStateWithoutCrashes) {
   }
 }
 
-// What a lane would write that moves its cursor before it has outcomes.
-std::vector<test::RewritingStore::Part> CursorBeforeOutcome(const store::Batch& batch,
-                                                            store::Sync sync) {
-  test::RewritingStore::Part part{.batch = {}, .sync = sync};
-  for (const store::Batch::Op& op : batch.ops()) {
-    if (op.kind != store::Batch::Op::Kind::kPut || !store::keys::ParseCursor(op.key)) {
-      test::AddOp(op, part.batch);
-      continue;
-    }
-    StoredCursor cursor = DecodeCursor(op.value).value();
-    if (!cursor.above.empty()) cursor.cursor = cursor.above.back().second;
-    cursor.above.clear();
-    part.batch.Put(op.family, op.key, EncodeCursor(cursor));
-  }
-  return {std::move(part)};
-}
-
 // Runs, cuts the power, heals; how many accepted events no receiver ever got.
 std::size_t LostAfterCrash(std::uint64_t seed, bool plant) {
   DeliverWorld w(seed);
-  test::RewritingStore planted(w.store, CursorBeforeOutcome);
+  test::RewritingStore planted(w.store, test::CursorBeforeOutcome);
   store::Store& on = plant ? static_cast<store::Store&>(planted) : w.store;
   std::mt19937_64 random(seed);
   w.OpenOn(on);

@@ -1,7 +1,7 @@
 // That the conservation simulation finds what it is for: mistakes in how delivery becomes durable,
 // each planted between the engine and its store, are found within its 1,000 seeds.
 #include "sim/conservation_world.h"
-#include "support/rewriting_store.h"
+#include "support/planted_cursor.h"
 
 namespace tributary::deliver {
 namespace {
@@ -48,16 +48,6 @@ bool SplitForgets(const store::Batch& batch, Op& op) {
   return !splits || half->attempts == 0 || half->attempts != half->base || half->after != 0;
 }
 
-// The cursor is moved past what is still on its way.
-bool CursorFirst(const store::Batch&, Op& op) {
-  if (op.kind != Op::Kind::kPut || !keys::ParseCursor(op.key)) return true;
-  StoredCursor cursor = DecodeCursor(op.value).value();
-  if (!cursor.above.empty()) cursor.cursor = cursor.above.back().second;
-  cursor.above.clear();
-  op.value = EncodeCursor(cursor);
-  return true;
-}
-
 // The row of a head does not say that it holds its key.
 bool HeadHoldsNothing(const store::Batch&, Op& op) {
   if (op.kind != Op::Kind::kPut || !IsWaiting(op)) return true;
@@ -99,7 +89,7 @@ TEST(PlantedMistakes, AnOutcomeForgottenWhenABatchSplitsIsFound) {
 }
 
 TEST(PlantedMistakes, ACursorBeforeItsOutcomesIsFound) {
-  EXPECT_TRUE(FoundBy(EachOp(CursorFirst)).has_value());
+  EXPECT_TRUE(FoundBy(Planted(test::CursorBeforeOutcome)).has_value());
 }
 
 TEST(PlantedMistakes, AFollowerReleasedBeforeItsHeadIsFound) {
