@@ -23,6 +23,7 @@ bool KeylessAllowed(const config::Settings& settings) {
 
 HttpDoor::HttpDoor(const DoorWorld& world)
     : world_(world),
+      directory_(os::SystemRandom()),
       intake_(loop_, *world.log, *world.metrics),
       api_(ForLoop(world.control, loop_, directory_)) {
   world.control.registry->Subscribe(loop_, directory_);

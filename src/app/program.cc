@@ -133,6 +133,8 @@ Status Program::OpenDoors() {
   const DoorWorld world{.log = log_.get(),
                         .metrics = &metrics_,
                         .control = {.blocking = &read_loop_,
+                                    .clock = &os::SystemClock(),
+                                    .random = &os::SystemRandom(),
                                     .engine = engine_.get(),
                                     .log = log_.get(),
                                     .events = event_index_.get(),

@@ -105,6 +105,7 @@ destinations::JqProgramsOptions ProgramOptionsOf(const config::Settings& setting
   o.workers = settings.programs.workers != 0 ? settings.programs.workers
                                              : std::clamp(os::Cores(), kWorkersMin, kWorkersMax);
   o.command = destinations::JqCommand(o);
+  o.clock = &os::SystemClock();
   return o;
 }
 

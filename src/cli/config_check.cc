@@ -55,7 +55,7 @@ class Judge final : public SpecJudge {
   const http::EgressGuard guard_;
   // Filters and mappings are compiled by them, in a process that is there only meanwhile.
   const std::unique_ptr<destinations::JqPrograms> programs_ =
-      destinations::ProgramsWithoutThreads(destinations::kThisExecutable);
+      destinations::ProgramsWithoutThreads(destinations::kThisExecutable, os::SystemClock());
   const std::unique_ptr<deliver::MatcherFactory> matchers_;
   const deliver::SpecReader reader_;
   const deliver::SpecReader shown_by_;  // without egress rules: what is shown was judged before

@@ -70,7 +70,8 @@ class Test final : public Command {
   }
 
   int RunCases(Context& context, const FilterTestFile& file) {
-    const auto programs = destinations::ProgramsWithoutThreads(context.executable);
+    const auto programs =
+        destinations::ProgramsWithoutThreads(context.executable, os::SystemClock());
     // Every source that somebody names is there.
     const auto find_source = [this](std::string_view name) -> std::optional<log::SourceId> {
       return sources_.try_emplace(std::string(name), sources_.size() + 1).first->second;

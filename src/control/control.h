@@ -23,7 +23,9 @@
 #include "log/log.h"
 #include "log/verdicts.h"
 #include "metrics/registry.h"
+#include "os/clock.h"
 #include "os/executor.h"
+#include "os/random.h"
 #include "store/store.h"
 
 namespace tributary::control {
@@ -31,6 +33,8 @@ namespace tributary::control {
 struct ControlWorld {
   os::Executor* loop = nullptr;      // the handlers'
   os::Executor* blocking = nullptr;  // its thread may block
+  os::Clock* clock = nullptr;
+  os::Random* random = nullptr;  // thread-safe
   deliver::Engine* engine = nullptr;
   log::Log* log = nullptr;
   EventIndex* events = nullptr;

@@ -385,7 +385,7 @@ struct ControlKit {
   AuditLog audit{store, clock, 20};
   Idempotency idempotency{{.store = &store, .clock = &clock, .sealer = &sealer}};
   std::unique_ptr<SourceRegistry> registry;
-  ingest::SourceDirectory sources;
+  ingest::SourceDirectory sources{os::SystemRandom()};
   std::atomic<bool> accepting{true};
   std::atomic<std::size_t> tails{0};
   http::Router router;
@@ -411,6 +411,8 @@ struct ControlKit {
     world.journal = {.store = &store, .audit = &audit, .idempotency = &idempotency};
     world.loop = &loop;
     world.blocking = &loop;
+    world.clock = &clock;
+    world.random = &os::SystemRandom();
     world.engine = &engine;
     world.log = &log;
     world.events = &index;

@@ -11,8 +11,6 @@
 #include "deliver/sample_record.h"
 #include "event/json_text.h"
 #include "http/error_response.h"
-#include "os/clock.h"
-#include "os/random.h"
 
 namespace tributary::control {
 namespace {
@@ -128,20 +126,20 @@ class Handler {
                                      BackToLoop<std::string>(*world_.loop, std::move(answer)));
   }
 
-  static Result<deliver::SampleRecord> Sample(std::string_view event, log::SourceId source) {
+  Result<deliver::SampleRecord> Sample(std::string_view event, log::SourceId source) const {
     return deliver::SampleRecord::Of(
-        event, {.source = source, .received_at_us = os::SystemClock().Now()}, os::SystemRandom());
+        event, {.source = source, .received_at_us = world_.clock->Now()}, *world_.random);
   }
 
   // One that came in, as it stands in the log.
-  static Result<deliver::SampleRecord> Kept(const EventFinder::Found& found) {
+  Result<deliver::SampleRecord> Kept(const EventFinder::Found& found) const {
     if (found.damaged) return Fail(ErrorCode::kNotFound, "the event is damaged in the log");
     TRY_ASSIGN(auto record, deliver::SampleRecord::Of(
                                 found.payload,
                                 {.source = found.place.source,
                                  .historical = (found.flags & log::kFlagHistorical) != 0,
                                  .received_at_us = found.place.received_s * kMicrosPerSecond},
-                                os::SystemRandom()));
+                                *world_.random));
     record.SetPayload(found.payload);
     return record;
   }

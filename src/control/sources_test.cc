@@ -139,7 +139,7 @@ TEST(Sources, NoKeyIsInTheStore) {
 TEST(Sources, TheAnswerComesAfterEveryLoopHasTheChange) {
   ControlKit kit;
   HandExecutor other;
-  ingest::SourceDirectory slow;
+  ingest::SourceDirectory slow(os::SystemRandom());
   kit.registry->Subscribe(other, slow);
   const auto asked = kit.Start({.method = Method::kPost,
                                 .target = "/api/v1/sources",

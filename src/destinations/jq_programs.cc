@@ -36,7 +36,8 @@ class JqProgram final : public Program {
 
 route::JqProcessOptions ProcessOptions(const JqProgramsOptions& options) {
   return {.command = options.command,
-          .limits = {.time_ns = options.time_limit_ns, .memory_bytes = options.memory_bytes}};
+          .limits = {.time_ns = options.time_limit_ns, .memory_bytes = options.memory_bytes},
+          .clock = options.clock};
 }
 
 class JqProgramsImpl final : public JqPrograms {
@@ -112,8 +113,10 @@ std::optional<int> RunAsJqProcess(int argc, char** argv) {
   return route::RunJqChild(limits);
 }
 
-std::unique_ptr<JqPrograms> ProgramsWithoutThreads(const std::string& executable) {
+std::unique_ptr<JqPrograms> ProgramsWithoutThreads(const std::string& executable,
+                                                   const os::Clock& clock) {
   JqProgramsOptions options;
+  options.clock = &clock;
   options.command = JqCommand(options, executable);
   return JqPrograms::Make(std::move(options), [](const std::string&, const auto&) {
     CHECK(!"programs of a command run one by one");

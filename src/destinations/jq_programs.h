@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "deliver/program.h"
+#include "os/clock.h"
 
 namespace tributary::destinations {
 
@@ -19,6 +20,7 @@ struct JqProgramsOptions {
   MonoNanos time_limit_ns = 100 * kNanosPerMilli;
   std::size_t memory_bytes = 256 * 1024 * 1024;
   std::size_t workers = 2;
+  const os::Clock* clock = nullptr;  // the machine's; outlives the programs
 };
 
 // `executable` (by default this very one) as the process that runs programs, with the limits of
@@ -44,6 +46,7 @@ class JqPrograms : public deliver::Programs {
 };
 
 // For commands: Compile() and RunNow() with the limits by default; Run() is not called.
-std::unique_ptr<JqPrograms> ProgramsWithoutThreads(const std::string& executable);
+std::unique_ptr<JqPrograms> ProgramsWithoutThreads(const std::string& executable,
+                                                   const os::Clock& clock);
 
 }  // namespace tributary::destinations

@@ -44,7 +44,7 @@ TEST(SourceSnapshot, ADeletedSourceKeepsItsNumberAndNameAndNothingElse) {
 }
 
 TEST(SourceDirectory, AKeyOfTheSnapshotBeforeIsForgotten) {
-  SourceDirectory directory;
+  SourceDirectory directory(os::SystemRandom());
   directory.Set(std::make_shared<SourceSnapshot>(
       std::vector<SourceSpec>{{.id = 1, .name = "a", .write_keys = {"k"}}}));
   EXPECT_EQ(directory.FindByKey("k").source->id, 1u);
@@ -61,7 +61,7 @@ TEST(SourceDirectory, MoreKeysThanItRemembersAllOpen) {
                        .name = std::to_string(i),
                        .write_keys = {"key-" + std::to_string(i)}});
   }
-  SourceDirectory directory;
+  SourceDirectory directory(os::SystemRandom());
   directory.Set(std::make_shared<SourceSnapshot>(std::move(sources)));
   for (int round = 0; round < 2; ++round) {
     for (std::size_t i = 0; i <= kKeysRememberedMax; ++i) {
@@ -116,7 +116,7 @@ TEST(KeyFromHead, OtherAuthorizationCarriesNoKey) {
 }
 
 TEST(SourceOfKey, SaysWhyNot) {
-  SourceDirectory sources;
+  SourceDirectory sources(os::SystemRandom());
   sources.Set(std::make_shared<SourceSnapshot>(Sources()));
   const auto refusal = [&](std::string_view key) { return SourceOfKey(sources, key, 1).error(); };
   EXPECT_EQ(SourceOfKey(sources, "web-1", 1)->source->id, 2u);
@@ -133,7 +133,7 @@ TEST(SourceOfKey, ADisabledOrEndedKeyIsAsUnknownAsAnyOther) {
   disabled.enabled = false;
   WriteKey ended("ended");
   ended.expires_at_us = 100;
-  SourceDirectory sources;
+  SourceDirectory sources(os::SystemRandom());
   sources.Set(std::make_shared<SourceSnapshot>(std::vector<SourceSpec>{
       {.id = 1, .name = "a", .write_keys = {disabled, ended}},
       {.id = 2, .name = "gone", .write_keys = {"unlisted"}, .declared = true, .unlisted = true}}));

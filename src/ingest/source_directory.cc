@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/hash.h"
-#include "os/random.h"
 
 namespace tributary::ingest {
 
@@ -57,9 +56,9 @@ const SourceSpec* SourceSnapshot::keyless() const {
   return nullptr;
 }
 
-SourceDirectory::SourceDirectory()
+SourceDirectory::SourceDirectory(os::Random& random)
     : snapshot_(std::make_shared<SourceSnapshot>(std::vector<SourceSpec>{})),
-      seed_(os::SystemRandom().Next()) {}
+      seed_(random.Next()) {}
 
 void SourceDirectory::Set(std::shared_ptr<const SourceSnapshot> snapshot) {
   remembered_.clear();  // it points into the old one

@@ -13,6 +13,7 @@
 
 #include "ingest/write_key.h"
 #include "log/record.h"
+#include "os/random.h"
 
 namespace tributary::ingest {
 
@@ -72,7 +73,7 @@ class SourceSnapshot {
 // One per loop; the loop's thread only.
 class SourceDirectory {
  public:
-  SourceDirectory();
+  explicit SourceDirectory(os::Random& random);
   const SourceSnapshot& current() const { return *snapshot_; }
   void Set(std::shared_ptr<const SourceSnapshot> snapshot);
   // As the snapshot's; a key that was right before is not hashed again (SHA-256 costs as much as

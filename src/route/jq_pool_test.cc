@@ -34,11 +34,12 @@ class JqPoolTest : public testing::Test {
 
   std::mutex mutex_;
   std::vector<std::thread> threads_;
-  JqPool pool_{{.process = {.command = {JQ_CHILD}, .limits = {}}, .workers = 2},
-               [this](const std::string&, std::function<void()> body) {
-                 const std::lock_guard lock(mutex_);
-                 threads_.emplace_back(std::move(body));
-               }};
+  JqPool pool_{
+      {.process = {.command = {JQ_CHILD}, .limits = {}, .clock = &os::SystemClock()}, .workers = 2},
+      [this](const std::string&, std::function<void()> body) {
+        const std::lock_guard lock(mutex_);
+        threads_.emplace_back(std::move(body));
+      }};
 };
 
 TEST_F(JqPoolTest, NothingRunsBeforeTheFirstProgram) {
@@ -128,7 +129,8 @@ TEST_F(JqPoolTest, WhoIsWaitedForWhenItClosesIsNotCalledLater) {
   for (int round = 0; round < 5; ++round) {
     std::atomic<bool> gone{false};
     std::atomic<bool> late{false};
-    JqPool pool({.process = {.command = {JQ_CHILD}, .limits = {}}, .workers = 2},
+    JqPool pool({.process = {.command = {JQ_CHILD}, .limits = {}, .clock = &os::SystemClock()},
+                 .workers = 2},
                 [this](const std::string&, std::function<void()> body) {
                   const std::lock_guard lock(mutex_);
                   threads_.emplace_back(std::move(body));

@@ -1,6 +1,6 @@
 #include "route/jq_process.h"
 
-#include "os/clock.h"
+#include "base/check.h"
 
 namespace tributary::route {
 namespace {
@@ -10,11 +10,11 @@ namespace {
 constexpr MonoNanos kAnswerTimeMax = 20 * kNanosPerSecond;
 constexpr MonoNanos kEndTimeMax = kNanosPerSecond;
 
-MonoNanos Now() {
-  return os::SystemClock().Monotonic();
-}
-
 }  // namespace
+
+JqProcess::JqProcess(JqProcessOptions options) : options_(std::move(options)) {
+  CHECK(options_.clock != nullptr);
+}
 
 Result<std::string> JqProcess::Ask(const Question& question) {
   Result<std::string> result;
@@ -53,7 +53,7 @@ std::size_t JqProcess::Converse(const std::vector<Question>& questions, std::siz
   }
   std::string in;
   std::size_t next = first;
-  MonoNanos deadline = Now() + kAnswerTimeMax;
+  MonoNanos deadline = options_.clock->Monotonic() + kAnswerTimeMax;
   while (next < questions.size()) {
     const Status exchanged = child_->Exchange(out, in, deadline);
     while (auto said = TakeJqAnswer(in)) {
@@ -62,7 +62,7 @@ std::size_t JqProcess::Converse(const std::vector<Question>& questions, std::siz
       if (last_word || (!wanted && next < questions.size())) Stop();
       if (!wanted) return questions.size() - first;
       if (last_word) return next - first;
-      deadline = Now() + kAnswerTimeMax;
+      deadline = options_.clock->Monotonic() + kAnswerTimeMax;
     }
     if (exchanged || next == questions.size()) continue;
     const Error why = WhyEnded(exchanged.error());
@@ -81,7 +81,8 @@ Error JqProcess::WhyEnded(const Error& seen) {
     child_.reset();
     return {ErrorCode::kUnavailable, "the process that runs programs does not answer"};
   }
-  const std::optional<int> signal = child_->EndedBySignal(Now() + kEndTimeMax);
+  const std::optional<int> signal =
+      child_->EndedBySignal(options_.clock->Monotonic() + kEndTimeMax);
   child_.reset();
   if (!signal || *signal == os::kSignalKilled) {
     return {ErrorCode::kUnavailable, "the process that runs programs has ended"};

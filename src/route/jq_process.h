@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "os/child_process.h"
+#include "os/clock.h"
 #include "route/jq_child.h"
 #include "route/jq_message.h"
 
@@ -25,6 +26,7 @@ struct JqProcessOptions {
   // A program that calls RunJqChild with the same limits: {"/proc/self/exe", "run-programs", …}.
   std::vector<std::string> command;
   JqChildLimits limits;
+  const os::Clock* clock = nullptr;  // the machine's: the process lives by it; outlives us
 };
 
 class JqProcess {
@@ -34,7 +36,7 @@ class JqProcess {
     std::string_view program;
     std::string_view input;
   };
-  explicit JqProcess(JqProcessOptions options) : options_(std::move(options)) {}
+  explicit JqProcess(JqProcessOptions options);
 
   // Errors: kInvalid, the program does not compile, failed on this input, or ended its process;
   // kDeadline, it took too long; kUnavailable, the process could not be had, or was killed from

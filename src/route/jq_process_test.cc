@@ -24,9 +24,10 @@ class JqProcessTest : public testing::Test {
   }
   std::string Compiled(std::string_view program) { return Said(JqTask::kCompile, program); }
 
-  JqProcess process_{{.command = {JQ_CHILD}, .limits = {}}};
+  JqProcess process_{{.command = {JQ_CHILD}, .limits = {}, .clock = &os::SystemClock()}};
   // With time enough for large texts on a busy machine.
-  JqProcess patient_{{.command = {JQ_CHILD, "10000000000"}, .limits = {}}};
+  JqProcess patient_{
+      {.command = {JQ_CHILD, "10000000000"}, .limits = {}, .clock = &os::SystemClock()}};
 };
 
 TEST_F(JqProcessTest, FilterIsItsFirstOutput) {
@@ -198,7 +199,8 @@ TEST_F(JqProcessTest, WhatJqPrintsIsWhatTheNumberRuleExpects) {
 }
 
 TEST(JqProcess, WithoutItsExecutableAProgramMayBeAskedAgain) {
-  JqProcess process({.command = {"/nonexistent/tributary"}, .limits = {}});
+  JqProcess process(
+      {.command = {"/nonexistent/tributary"}, .limits = {}, .clock = &os::SystemClock()});
   const auto answer = process.Ask({.task = kFilter, .program = "true", .input = "{}"});
   ASSERT_FALSE(answer.has_value());
   EXPECT_EQ(answer.error().code(), ErrorCode::kUnavailable);

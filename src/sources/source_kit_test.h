@@ -147,7 +147,7 @@ class SourceKit {
   tributary::test::MemoryLog log{1, tributary::test::CommitMode::kManual};
   metrics::Registry registry;
   FixedClock clock;
-  ingest::SourceDirectory directory;
+  ingest::SourceDirectory directory{os::SystemRandom()};
   ingest::LoopIntake intake;
   http::Router router;
 
