@@ -18,8 +18,10 @@ void AskFilters(const DeliveriesWorld& world,
                 std::shared_ptr<std::vector<DeliveryCandidate>> candidates, std::size_t from,
                 Asked then) {
   std::size_t i = from;
-  const auto open = [&](const DeliveryCandidate& c) { return c.pair && c.pair->filter != nullptr; };
-  while (i < candidates->size() && !open((*candidates)[i])) ++i;
+  const auto waits = [&](const DeliveryCandidate& c) {
+    return c.pair && c.pair->filter != nullptr;
+  };
+  while (i < candidates->size() && !waits((*candidates)[i])) ++i;
   if (i == candidates->size() || world.programs == nullptr) return then({});
   DeliveryCandidate& candidate = (*candidates)[i];
   auto program = std::exchange(candidate.pair->filter, nullptr);
