@@ -108,7 +108,7 @@ TEST(DedupeOnLog, PowerLossOfBothChangesNoVerdict) {
   sim::DedupeRig::Hush();
   bool rolled = false;
   bool retained = false;
-  for (std::uint64_t seed = 0; seed < test::Scaled(150); ++seed) {
+  for (std::uint64_t seed = 0; seed < test::Seeds(150); ++seed) {
     Machine machine(seed);
     ASSERT_TRUE(machine.Open()) << "seed " << seed;
     for (int life = 0; life < 4; ++life) {

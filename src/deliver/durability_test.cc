@@ -151,7 +151,7 @@ void Conserve(std::uint64_t seed, bool cut_in_the_middle_of_changes) {
 }
 
 TEST(Durability, EveryPairEndsInExactlyOneStateAcrossCrashes) {
-  for (std::uint64_t seed = 0; seed < test::Scaled(300); ++seed) {
+  for (std::uint64_t seed = 0; seed < test::Seeds(300); ++seed) {
     Conserve(seed, true);
     if (HasFatalFailure()) return;
   }

@@ -4,6 +4,7 @@
 // order.
 //
 // A failing seed prints the command that runs it alone; TRIBUTARY_SIM_SEED=N does that.
+// TRIBUTARY_SIM_SEEDS=N lets every simulation run N times as many seeds.
 #include <cstdlib>
 
 #include "sim/conservation_world.h"
@@ -28,7 +29,7 @@ TEST(Conservation, HoldsInRandomTopologiesWithFaultsRestartsChangesReplaysAndRed
     RunSeed(std::strtoull(only, nullptr, 10));
     return;
   }
-  for (std::uint64_t seed = 0; seed < test::Scaled(1'000) && !HasFailure(); ++seed) RunSeed(seed);
+  for (std::uint64_t seed = 0; seed < test::Seeds(1'000) && !HasFailure(); ++seed) RunSeed(seed);
 }
 
 TEST(Conservation, TheSameSeedGivesTheSameTrace) {

@@ -20,7 +20,7 @@ namespace {
 using log::Offset;
 
 constexpr MonoNanos kMs = kNanosPerMilli;
-constexpr std::uint64_t kSeeds = test::Scaled(1'000);
+const std::uint64_t kSeeds = test::Seeds(1'000);
 constexpr std::uint64_t kPlantedSeeds = 1'000;
 const std::vector<std::string> kDestinations = {"all", "orders", "sink"};
 
