@@ -16,12 +16,14 @@ namespace {
 
 using log::Offset;
 
-constexpr std::uint64_t kSeeds = test::Scaled(5'000);
+const std::uint64_t kSeeds = test::Seeds(5'000);
 constexpr std::uint64_t kPlantedSeeds = 1'000;
 
 struct Planted {
   bool ack_before_sync = false;
   bool no_directory_sync = false;
+  bool stored_twice = false;  // one batch in a few goes in twice
+  bool out_of_order = false;  // one batch in a few goes in before the one handed over first
 };
 
 // What the outside world knows.
@@ -51,6 +53,8 @@ class History {
     if (random_.OneIn(4)) rig_.options.sync = log::SyncMode::kAlways;
     if (planted.ack_before_sync) rig_.fs().IgnoreSyncs();
     if (planted.no_directory_sync) rig_.fs().IgnoreDirSyncs();
+    stored_twice_ = planted.stored_twice;
+    out_of_order_ = planted.out_of_order;
   }
 
   // Empty: the promises held.
@@ -131,6 +135,16 @@ class History {
       oracle_.appended[payload] = producer;
       sent.payloads.push_back(std::move(payload));
     }
+    if (out_of_order_ && held_back_.payloads.empty() && random_.OneIn(4)) {
+      held_back_ = std::move(sent);
+      return;
+    }
+    HandOver(std::move(sent));
+    if (!held_back_.payloads.empty()) HandOver(std::exchange(held_back_, {}));
+  }
+
+  void HandOver(InFlight sent) {
+    if (stored_twice_ && random_.OneIn(4)) rig_.Append(sent.payloads);
     sent.outcome = rig_.Append(sent.payloads);
     if (sent.outcome != nullptr) in_flight_.push_back(std::move(sent));
   }
@@ -171,8 +185,15 @@ class History {
         return Wrong("altered", offset);
       }
     }
+    // What a producer handed over later has a higher offset; so nothing is there twice either.
+    std::map<std::uint64_t, std::uint64_t> next_of;  // producer → the lowest serial that may come
     for (const auto& [offset, payload] : found) {
-      if (!oracle_.appended.contains(payload)) return Wrong("invented", offset);
+      const auto appended = oracle_.appended.find(payload);
+      if (appended == oracle_.appended.end()) return Wrong("invented", offset);
+      const std::uint64_t serial = std::stoull(payload);
+      std::uint64_t& next = next_of[appended->second];
+      if (serial < next) return Wrong("stored twice, or out of its producer's order", offset);
+      next = serial + 1;
     }
     if (!rig_.log().damage().empty()) {
       const log::Damage damage = rig_.log().damage().front();
@@ -189,7 +210,10 @@ class History {
   Oracle oracle_;
   std::shared_ptr<LaneHolder> lane_;
   std::vector<InFlight> in_flight_;
+  InFlight held_back_;
   std::uint64_t next_payload_ = 0;
+  bool stored_twice_ = false;
+  bool out_of_order_ = false;
   std::string wrong_;
 };
 
@@ -229,6 +253,14 @@ TEST_F(PowerLoss, AcknowledgingBeforeTheSyncIsFound) {
 
 TEST_F(PowerLoss, MissingDirectorySyncIsFound) {
   EXPECT_LT(FirstFailing(kPlantedSeeds, {.no_directory_sync = true}), kPlantedSeeds);
+}
+
+TEST_F(PowerLoss, ARecordStoredTwiceIsFound) {
+  EXPECT_LT(FirstFailing(kPlantedSeeds, {.stored_twice = true}), kPlantedSeeds);
+}
+
+TEST_F(PowerLoss, AProducersRecordsOutOfOrderAreFound) {
+  EXPECT_LT(FirstFailing(kPlantedSeeds, {.out_of_order = true}), kPlantedSeeds);
 }
 
 }  // namespace
