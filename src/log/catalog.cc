@@ -86,6 +86,7 @@ class CatalogReader {
     if (!fs_.Exists(dir_ + "/" + raw)) return;
     // Whatever it says of itself: it may have been reused already when the power went.
     catalog_.left_over.push_back(raw);
+    std::erase(catalog_.expired, raw);  // it is removed once
     found_.erase(base);
     claims_.erase(raw);
     std::erase_if(catalog_.damage, [&](const Damage& damage) { return damage.segment == raw; });

@@ -105,6 +105,32 @@ TEST_F(RecompressTest, FileOfARecompressedSegmentIsUsedAgainAndItsOldBytesNeverP
   EXPECT_TRUE(VerifyLog(rig.fs(), LogRig::kDir)->damage.empty());
 }
 
+// A power cut can leave both, of a segment that retention took.
+TEST_F(RecompressTest, BothFormsOfASegmentThatIsGoneDoNotStopTheStart) {
+  const std::string raw = rig.PathOf("00000000000000000000.seg");
+  const std::string compressed = rig.PathOf("00000000000000000000.zseg");
+  rig.options.recompress = false;
+  ASSERT_TRUE(rig.Open());
+  Fill(3);
+  const std::string raw_bytes = rig.fs().Bytes(raw);
+  rig.CloseCleanly();
+  rig.options.recompress = true;
+  rig.options.retention.age_us = kMicrosPerSecond;
+  ASSERT_TRUE(rig.Open());
+  for (int i = 0; i < 1'000 && !rig.fs().Exists(compressed); ++i) rig.log().MaintainStep();
+  const std::string compressed_bytes = rig.fs().Bytes(compressed);
+  rig.clock.Advance(2 * kNanosPerSecond);
+  rig.Settle();
+  ASSERT_GT(rig.log().first(0), 0u);
+  rig.Drop();
+  rig.fs().SetBytes(raw, raw_bytes);
+  rig.fs().SetBytes(compressed, compressed_bytes);
+  const Status opened = rig.Open();
+  ASSERT_TRUE(opened) << opened.error().ToString();
+  EXPECT_FALSE(rig.fs().Exists(raw));
+  EXPECT_FALSE(rig.fs().Exists(compressed));
+}
+
 TEST_F(RecompressTest, OneBigRecordMakesABlockOfItsOwn) {
   rig.options.segment_bytes = 1 << 20;
   ASSERT_TRUE(rig.Open());
