@@ -1,4 +1,5 @@
 // Appending, group commit, reading and restarting, on a machine that works.
+#include "base/logging.h"
 #include "sim/log_rig.h"
 
 namespace tributary::log {
@@ -286,6 +287,97 @@ TEST(Log, NoneModeNeverSyncsAndLeapsPastWhatCursorsMayHaveSeen) {
   rig.CloseCleanly();
   ASSERT_TRUE(rig.Open());
   EXPECT_EQ(*rig.Put("y"), *after + 1) << "closed in good order there is nothing to leap over";
+}
+
+// Starts with a hundred sealed segments, of which about one kilobyte each may be read.
+void OpensByTheTailAlone(bool recompress) {
+  SetLogging(LogLevel::kError, LogFormat::kText);
+  LogRig rig;
+  rig.options.recompress = recompress;
+  rig.options.first_segment_bytes = rig.options.segment_bytes = 16 * 1024;
+  ASSERT_TRUE(rig.Open());
+  Offset next = 0;
+  while (rig.log().segments(0).size() < 101) {
+    std::string payload = std::to_string(next) + "/";
+    while (payload.size() < 700) payload += static_cast<char>(rig.random.Draw());
+    next = *rig.Put(payload) + 1;
+    if (next % 20 == 0) rig.Settle();
+  }
+  rig.Settle();
+  rig.Drop();
+  const std::uint64_t calls = rig.fs().calls(sim::Call::kRead);
+  const std::uint64_t bytes = rig.fs().bytes_read();
+  ASSERT_TRUE(rig.Open());
+  EXPECT_EQ(rig.log().committed(0), next);
+  EXPECT_LE(rig.fs().calls(sim::Call::kRead) - calls, 4 * 101u + 20);
+  EXPECT_LE(rig.fs().bytes_read() - bytes, 1024 * 100u + 3 * 16 * 1024);
+  SetLogging(LogLevel::kInfo, LogFormat::kText);
+}
+
+TEST(Log, OpeningReadsOnlyTheTail) {
+  OpensByTheTailAlone(false);
+}
+
+TEST(Log, OpeningReadsOnlyTheTailOfARecompressedLog) {
+  OpensByTheTailAlone(true);
+}
+
+// ---- Segments made ready ahead
+
+class ReadyAhead : public testing::Test {
+ protected:
+  void SetUp() override {
+    rig_.options.recompress = false;
+    ASSERT_TRUE(rig_.Open());
+  }
+  std::vector<std::string> ReadyFiles() {
+    std::vector<std::string> out;
+    for (const std::string& path : rig_.fs().Files()) {
+      if (path.ends_with(".tmp")) out.push_back(path);
+    }
+    return out;
+  }
+  std::uint64_t SizeOfLast() {
+    return rig_.fs().Bytes(rig_.PathOf(rig_.SegmentFiles().back())).size();
+  }
+  // Appends until the segment has changed; how many files were created by the append that did it.
+  std::uint64_t CreatedByTheRoll() {
+    const std::size_t segments = rig_.log().segments(0).size();
+    for (;;) {
+      const std::uint64_t opened = rig_.fs().calls(sim::Call::kOpen);
+      EXPECT_TRUE(rig_.Put(std::string(900, 'x')));
+      if (rig_.log().segments(0).size() > segments) {
+        return rig_.fs().calls(sim::Call::kOpen) - opened;
+      }
+    }
+  }
+  LogRig rig_;
+};
+
+TEST_F(ReadyAhead, TheFirstSegmentIsSmallAndTheNextIsReadyBeforeItIsNeeded) {
+  EXPECT_EQ(SizeOfLast(), rig_.options.first_segment_bytes);
+  rig_.Settle();
+  ASSERT_EQ(ReadyFiles().size(), 1u);
+  const std::uint64_t ready = rig_.fs().Bytes(ReadyFiles().front()).size();
+  EXPECT_EQ(ready, rig_.options.segment_bytes);
+  EXPECT_EQ(CreatedByTheRoll(), 0u) << "with a request waiting nothing is made";
+  EXPECT_TRUE(ReadyFiles().empty());
+  EXPECT_EQ(SizeOfLast(), ready) << "nor is a file grown";
+}
+
+TEST_F(ReadyAhead, ThatItIsReadySurvivesAPowerCutAsZeros) {
+  rig_.Settle();
+  CreatedByTheRoll();
+  rig_.Drop();
+  rig_.fs().Crash(5);
+  EXPECT_EQ(SizeOfLast(), rig_.options.segment_bytes) << "its zeros were synced before its use";
+  ASSERT_TRUE(rig_.Open());
+  EXPECT_TRUE(rig_.log().damage().empty());
+}
+
+TEST_F(ReadyAhead, WithoutOneTheWriterMakesItself) {
+  EXPECT_EQ(CreatedByTheRoll(), 1u);
+  EXPECT_EQ(rig_.ReadAll().size(), rig_.log().committed(0));
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ class SimFile final : public os::File {
       }
     }
     std::memcpy(out.data(), inode_->bytes.data() + pos, size);
+    fs_.bytes_read_ += size;
     return size;
   }
 
@@ -406,6 +407,11 @@ void SimFs::ClearFaults() {
 std::uint64_t SimFs::calls(Call call) const {
   const std::lock_guard lock(mutex_);
   return counts_[static_cast<std::size_t>(call)];
+}
+
+std::uint64_t SimFs::bytes_read() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_read_;
 }
 
 std::uint64_t SimFs::changes() const {

@@ -52,6 +52,7 @@ class SimFs final : public os::FileSystem {
   void ClearFaults();
   std::uint64_t calls(Call call) const;
   std::uint64_t changes() const;  // calls so far that change anything
+  std::uint64_t bytes_read() const;
 
   // Bytes for all files together; creating or growing beyond it is kExhausted.
   void SetCapacity(std::uint64_t bytes);
@@ -113,6 +114,7 @@ class SimFs final : public os::FileSystem {
   bool powered_ = true;
   std::optional<std::uint64_t> power_off_at_;
   std::uint64_t changing_calls_ = 0;
+  std::uint64_t bytes_read_ = 0;
   std::array<std::uint64_t, kCalls> counts_{};
   std::array<std::vector<Fault>, kCalls> faults_;
   std::uint64_t capacity_ = ~0ULL;
