@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "control/control_kit_test.h"
@@ -20,14 +21,15 @@ struct Said {
 };
 
 struct TailKit : ControlKit {
-  void Add(log::RecordFields fields = {}, int count = 1, std::string payload = "{\"a\":\r\n1}") {
+  void Add(log::RecordFields fields = {}, int count = 1, std::string payload = "{\"a\":\r\n1}",
+           log::Partition partition = 0) {
     auto batch = std::make_unique<log::Batch>();
     for (int i = 0; i < count; ++i) {
       const std::string id = "m" + std::to_string(added++);
       fields.message_id = id;
       CHECK(batch->Add(fields, payload).has_value());
     }
-    CHECK(log.Append(0, batch, [](const Result<log::Appended>&) {}).has_value());
+    CHECK(log.Append(partition, batch, [](const Result<log::Appended>&) {}).has_value());
     verdicts.Tell();
   }
   std::shared_ptr<Catch> Open(const std::string& query = "", const std::string& last_id = "") {
@@ -139,6 +141,33 @@ TEST(EventTail, ResumesAfterTheLastEventId) {
     const auto refused = kit.Open("", bad);
     EXPECT_EQ(refused->response->status, 400) << bad;
     EXPECT_EQ(json::parse(refused->response->body)["field"], "Last-Event-ID");
+  }
+}
+
+// Every reader of the log reads all of its partitions.
+TEST(EventTail, SaysEveryEventOfEveryPartitionOnceAndResumesInAll) {
+  TailKit kit;
+  ASSERT_GE(kit.log.partitions(), 4u);
+  const auto live = kit.Open();
+  for (int round = 0; round < 3; ++round) {
+    for (log::Partition p = 0; p < kit.log.partitions(); ++p) kit.Add({}, 1 + round, "{}", p);
+    kit.Run();
+  }
+  kit.verdicts.repeats.insert({3, 6});
+  kit.Add({}, 1, "{}", 3);  // a repeat
+  kit.Add({}, 1, "{}", 2);
+  kit.Run();
+  const auto said = Parse(live->streamed);
+  std::multiset<std::string> all;
+  for (const std::string& id : Ids(said)) all.insert(id);
+  EXPECT_EQ(all.size(), 4u * 6 + 1);
+  EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), all.size()) << "none twice";
+  for (std::size_t seen = 0; seen < said.size(); ++seen) {
+    std::multiset<std::string> got;
+    for (std::size_t i = 0; i <= seen; ++i) got.insert(said[i].data["message_id"]);
+    const auto rest = kit.Open("", said[seen].id);
+    for (const std::string& id : Ids(Parse(rest->streamed))) got.insert(id);
+    EXPECT_EQ(got, all) << "after " << said[seen].id;
   }
 }
 
