@@ -30,6 +30,7 @@ class Deliveries final : public ApiCommand {
                    {"STATE", "state"},
                    {"ATTEMPTS", "", AttemptsCell},
                    {"LAST", "", LastAttemptCell},
+                   {"REASON", "", ReasonCell},
                    {"NEXT ATTEMPT", "next_attempt_at"}});
   }
 

@@ -28,4 +28,9 @@ std::string LastAttemptCell(const ordered_json& delivery) {
   return error.empty() ? Cell(*last, "status") : error;
 }
 
+std::string ReasonCell(const ordered_json& delivery) {
+  const std::string reason = Cell(delivery, "reason");
+  return reason.empty() ? Cell(delivery, "rule") : reason;
+}
+
 }  // namespace tributary::cli

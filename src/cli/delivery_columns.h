@@ -11,4 +11,7 @@ std::string AttemptsCell(const nlohmann::ordered_json& delivery);
 // The newest one's status, or why it had none.
 std::string LastAttemptCell(const nlohmann::ordered_json& delivery);
 
+// Why it was given up, or the rule that dropped it.
+std::string ReasonCell(const nlohmann::ordered_json& delivery);
+
 }  // namespace tributary::cli

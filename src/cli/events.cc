@@ -34,11 +34,11 @@ std::string TraceText(const ordered_json& trace) {
   std::string out = Cell(trace, "message_id") + "  " + EventLabel(event.dump()) + "\n";
   out += "received " + Cell(trace, "received_at") + " by source " + Cell(trace, "source") +
          ", offset " + Cell(trace, "offset") + "\n";
-  Table table({"DESTINATION", "STATE", "ATTEMPTS", "LAST", "NEXT ATTEMPT"});
+  Table table({"DESTINATION", "STATE", "ATTEMPTS", "LAST", "NEXT ATTEMPT", "REASON"});
   const auto deliveries = trace.value("deliveries", ordered_json::array());
   for (const auto& d : deliveries) {
     table.Add({Cell(d, "destination"), Cell(d, "state"), Cell(d, "attempts_total"),
-               LastAttemptCell(d), Cell(d, "next_attempt_at")});
+               LastAttemptCell(d), Cell(d, "next_attempt_at"), ReasonCell(d)});
   }
   out = EscapeBlock(out);
   return out + (deliveries.empty() ? "no destination was there for it\n" : table.ToString());

@@ -53,6 +53,7 @@ Schema Pair() {
                                           {"attempts_total", Count()},
                                           {"next_attempt_at", OrNull(Time())},
                                           {"rule?", Text()},
+                                          {"reason?", Text()},
                                           {"destination_deleted_at?", Time()}}));
 }
 

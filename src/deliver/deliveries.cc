@@ -13,6 +13,14 @@ namespace tributary::deliver {
 
 namespace {
 
+// Empty until the row of what died a moment ago is stored.
+Result<std::string> ReasonOfDead(const store::Store& store, LaneId lane, Position at) {
+  TRY_ASSIGN(const auto row, store.Get(store::Family::kOwned, store::keys::DeadLetter(lane, at)));
+  if (!row) return std::string();
+  TRY_ASSIGN(StoredDead dead, DecodeDead(*row));
+  return std::move(dead.reason);
+}
+
 // One condition after another: they are answered by processes of their own.
 void AskFilters(const DeliveriesWorld& world,
                 std::shared_ptr<std::vector<DeliveryCandidate>> candidates, std::size_t from,
@@ -135,6 +143,9 @@ Result<std::optional<DeliveryEntry>> ReadDelivery(const DeliveriesWorld& world,
     }
   }
   if (entry.pair.state == PairState::kFiltered) return entry;
+  if (entry.pair.state == PairState::kDeadLettered) {
+    TRY_ASSIGN(entry.pair.reason, ReasonOfDead(*world.store, lane, at));
+  }
   TRY_ASSIGN(auto attempts, MergedAttempts(world, lane, at, known));
   for (StoredAttempt& attempt : attempts) {
     entry.pair.attempts_total = std::max(entry.pair.attempts_total, attempt.number);

@@ -155,12 +155,13 @@ struct PairTrace {
   std::uint32_t attempts_total = 0;
   std::optional<UnixMicros> next_attempt_at_us;
   std::string rule;                         // of a dropped pair: which one dropped it
+  std::string reason;                       // of a dead-lettered pair: why it was given up
   std::optional<UnixMicros> deleted_at_us;  // when its destination was deleted
 };
 inline constexpr std::size_t kAttemptsKept = 10;
 // `{"id","webhook_id","destination","state","rule_revision","attempts":[…],"next_attempt_at"}` of
 // DESIGN.md without message_id and source, which the caller knows; of a dropped pair also "rule",
-// of a deleted destination's "destination_deleted_at".
+// of a dead-lettered one "reason", of a deleted destination's "destination_deleted_at".
 std::string PairTraceJson(const PairTrace& pair);
 
 class Declared;

@@ -198,7 +198,8 @@ class EngineImpl final : public Engine, public SecretRotation {
   Status PruneDeleted(const DeletedLane& lane);
 
   // engine_trace.cc
-  void TraceRecord(const std::shared_ptr<const log::Log::Found>& found,
+  // `stored`: every row of the pairs is by now; else it is asked again where a reason is not.
+  void TraceRecord(const std::shared_ptr<const log::Log::Found>& found, bool stored,
                    Done<std::vector<PairTrace>> done);
 
   EngineWorld world_;

@@ -230,6 +230,7 @@ std::string PairTraceJson(const PairTrace& pair) {
               {"attempts_total", pair.attempts_total},
               {"next_attempt_at", TimeOrNull(pair.next_attempt_at_us)}};
   if (!pair.rule.empty()) object["rule"] = pair.rule;
+  if (!pair.reason.empty()) object["reason"] = pair.reason;
   if (pair.deleted_at_us) object["destination_deleted_at"] = FormatIso8601(*pair.deleted_at_us);
   return config::DumpText(object);
 }

@@ -107,6 +107,7 @@ TEST(LaneOrder, AHeadThatHoldsUpOthersForTooLongIsDeadLetteredAndSaysSo) {
   w.sim.RunFor(2 * kS);
   EXPECT_EQ(Taken(w), Offsets{1});
   EXPECT_EQ(w.Trace("hook", head).state, PairState::kDeadLettered);
+  EXPECT_NE(w.Trace("hook", head).reason.find("order_wait is over"), std::string::npos);
   const auto dead = w.store.Get(store::Family::kOwned, store::keys::DeadLetter(1, head));
   EXPECT_NE(DecodeDead(**dead)->reason.find("order_wait is over"), std::string::npos);
   // Nobody waits behind the other one, until somebody comes.

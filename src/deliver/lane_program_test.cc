@@ -62,6 +62,7 @@ TEST(LaneProgram, FailedConditionIsADeadLetterWithoutAnAttempt) {
   EXPECT_TRUE(w.receivers.seen.empty());
   EXPECT_EQ(w.Trace("hook", all.front()).state, PairState::kDeadLettered);
   EXPECT_EQ(w.Trace("hook", all.front()).attempts_total, 0U);
+  EXPECT_NE(w.Trace("hook", all.front()).reason.find("Cannot index number"), std::string::npos);
 }
 
 TEST(LaneProgram, MappingMakesTheBodyOfEveryAttemptAnew) {
