@@ -49,6 +49,19 @@ def state(server, message_id, destination):
     return None
 
 
+def reason(server, message_id, destination):
+    """Why the pair was given up: the same wherever it is shown."""
+    trace = server.get(f"/api/v1/events/{message_id}").json()["deliveries"]
+    [said] = [d["reason"] for d in trace if d["destination"] == destination]
+    query = f"destination={destination}&message_id={message_id}"
+    for path in (f"/api/v1/deliveries?state=dead_lettered&{query}",
+                 f"/api/v1/dead-letters?{query}"):
+        [one] = server.get(path).json()["data"]
+        assert one["reason"] == said, (path, one)
+        assert server.get(f"/api/v1/deliveries/{one['id']}").json()["reason"] == said
+    return said
+
+
 def settled(server, message_id, destination):
     return wait_until(lambda: (lambda s: s if s not in (None, "pending", "retrying") else None)(
         state(server, message_id, destination)), 20, f"{message_id} at {destination} is settled")
@@ -93,7 +106,19 @@ def test_failing_condition_dead_letters_with_jqs_message(server, receiver):
     assert settled(server, message_id, name) == "dead_lettered"
     stats = server.stats(name)
     assert stats["dead_lettered"] == 1 and stats["breaker"] == "closed", stats
+    said = reason(server, message_id, name)
+    assert said.startswith("filter: Cannot index number with ") and '"cents"' in said
     assert receiver.all() == []
+
+
+def test_the_reason_goes_with_the_dead_letter(server, receiver):
+    name = make(server, receiver, filter='error("never")')
+    message_id = send(server, track())
+    assert settled(server, message_id, name) == "dead_lettered"
+    assert "never" in reason(server, message_id, name)
+    assert server.post("/api/v1/dead-letters/delete", {"destination": name}).status == 200
+    [pair] = server.get(f"/api/v1/deliveries?destination={name}").json()["data"]
+    assert (pair["state"], pair["rule"]) == ("dropped", "deleted") and "reason" not in pair
 
 
 def test_mapping_makes_the_body(server, receiver):
@@ -106,8 +131,13 @@ def test_mapping_makes_the_body(server, receiver):
 
 
 def test_mapping_has_exactly_one_output_or_the_pair_is_a_dead_letter(server, receiver):
-    for mapping in ("empty", "1, 2", 'error("no")', ".properties.total.x"):
-        assert outcomes(server, receiver, [track(total=5)], mapping=mapping) == ["dead_lettered"]
+    for mapping, said in {"empty": "output", "1, 2": "output", 'error("no")': "no",
+                          ".properties.total.x": "Cannot index number with "}.items():
+        name = make(server, receiver, mapping=mapping)
+        message_id = send(server, track(total=5))
+        assert settled(server, message_id, name) == "dead_lettered"
+        assert said in reason(server, message_id, name), mapping
+        server.request("DELETE", f"/api/v1/destinations/{name}")
     assert receiver.all() == []
 
 
