@@ -86,6 +86,11 @@ const std::map<std::string, Scope> kTable = {
     {"GET /api/v1/dead-letters/deletions/{id}", Scope::kRead},
     {"POST /destinations", Scope::kWrite},
     {"GET /responses/{messageId}", Scope::kRead},
+    {"POST /api/v1/reload", Scope::kAdmin},
+    {"POST /api/v1/plan", Scope::kAdmin},
+    {"GET /api/v1/backups", Scope::kAdmin},
+    {"POST /api/v1/backups", Scope::kAdmin},
+    {"GET /api/v1/backups/{id}", Scope::kAdmin},
 };
 
 TEST(Access, EveryRouteIsInTheTableAndTheTableHasNoOther) {
@@ -120,12 +125,14 @@ TEST(Access, WithTokensEveryUnlistedPairIsRefused) {
       Call call = CallOf(route);
       if (!who.authorization.empty()) call.headers = {{"Authorization", who.authorization}};
       const std::size_t calls = kit.engine.calls.size();
+      const std::size_t others = kit.backups.calls.size() + kit.configuration.calls.size();
       const std::string before = kit.store.Dump();
       const int status = kit.Ask(call).status;
       const bool allowed = who.reach >= route.scope;
       EXPECT_EQ(!IsRefusal(status), allowed) << route.pattern << " by " << who.authorization;
       if (!allowed) {
         EXPECT_EQ(kit.engine.calls.size(), calls) << "changed by a refused call";
+        EXPECT_EQ(kit.backups.calls.size() + kit.configuration.calls.size(), others);
         EXPECT_EQ(kit.store.Dump(), before) << "changed by a refused call";
       }
       ++pairs;

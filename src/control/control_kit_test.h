@@ -302,6 +302,32 @@ class FakeIndex final : public EventIndex {
   bool refuse = false;
 };
 
+class FakeBackups final : public Backups {
+ public:
+  std::vector<std::string> calls;
+  Result<std::string> Start(const std::string& dir) override {
+    calls.push_back("Start " + dir);
+    return std::string(R"({"id":"bak_1"})");
+  }
+  Result<std::string> Get(const std::string&) const override {
+    return Fail(ErrorCode::kNotFound, "no such backup");
+  }
+  std::vector<std::string> List() const override { return {}; }
+};
+
+class FakeConfiguration final : public Configuration {
+ public:
+  std::vector<std::string> calls;
+  void Reload(Done done) override {
+    calls.emplace_back("Reload");
+    done({.json = "{}"});
+  }
+  void Plan(std::optional<File>, Done done) override {
+    calls.emplace_back("Plan");
+    done({.json = "{}"});
+  }
+};
+
 // Everything committed is decided, unless the test says otherwise.
 class FakeVerdicts final : public log::Verdicts {
  public:
@@ -375,6 +401,8 @@ class Catch final : public http::Responder::Target {
 struct ControlKit {
   HandExecutor loop;
   FakeEngine engine;
+  FakeBackups backups;
+  FakeConfiguration configuration;
   test::MemoryLog log;
   test::MemoryStore store;
   FakeIndex index;
@@ -422,6 +450,8 @@ struct ControlKit {
     world.sources = &sources;
     world.accepting = &accepting;
     world.tails = &tails;
+    world.backups = &backups;
+    world.configuration = &configuration;
     world.version = "1.2.3";
     api = std::make_unique<ControlApi>(world);
     api->AddHealthRoutes(router);

@@ -29,6 +29,7 @@ destinations:
 """
 HOOK = {"type": "webhook", "url": "https://example.com/", "headers": {"X-A": "b"},
         "signing_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+RANKS = {"read": 1, "write": 2, "admin": 3}
 NOBODYS_DELIVERY = "dlv_" + "0" * 32
 D, S = "/api/v1/destinations", "/api/v1/sources"
 ONE, SOURCE, KEYS = D + "/{name}", S + "/{name}", S + "/{name}/write-keys"
@@ -98,12 +99,11 @@ def probe_with_tokens(witness, server):
 
         def ask(body=body, query="", **more):
             return witness.ask(server, method, pattern, body, query=query, **more, **names)
-        ask(token=None)
-        ask(token="wrong")
-        if scope != "read":
-            ask(token="t-read")
-        if scope == "admin":
-            ask(token="t-write")
+        for token in (None, "wrong"):
+            assert ask(token=token).status == 401, (method, pattern, token)
+        for token, reach in (("t-read", "read"), ("t-write", "write")):
+            if RANKS[scope] > RANKS[reach]:
+                assert ask(token=token).status == 403, (method, pattern, token)
         ask(query="?nonsense=1") if not pattern.endswith("/metrics") else ask()
         if not pattern.endswith("/tail"):
             ask()
@@ -361,6 +361,20 @@ def collection(witness, server):
                 ask(json.dumps(body), key)
 
 
+def every_change_is_recorded(witness, server):
+    """Each route that changed something has left an audit record."""
+    changing = {f"{method} {pattern}" for method, pattern, _ in secured(witness)
+                if method != "GET" and not pattern.endswith(("/dry-run", "/plan"))}
+    for action in changing:
+        assert any(200 <= s < 300 for s in witness.seen[tuple(action.split(" "))]), action
+    recorded, cursor = set(), ""
+    while cursor is not None:
+        page = call(server, "GET", "/api/v1/audit-log?limit=1000" + cursor, token="t-admin").json()
+        recorded |= {record["action"] for record in page["data"]}
+        cursor = page["next_cursor"] and "&cursor=" + page["next_cursor"]
+    assert recorded == changing
+
+
 def after_the_loss_of_its_key(witness, server):
     """Secrets that cannot be opened any more."""
     witness.ask(server, "POST", D, {"name": "sealed", **HOOK})
@@ -454,6 +468,7 @@ def test_every_documented_status_and_no_other(tmp_path):
         dead_letters(witness, server, hook)
         operations_of_the_server(witness, server, tmp_path)
         probe_with_tokens(witness, server)
+        every_change_is_recorded(witness, server)
         after_the_loss_of_its_key(witness, server)
         witness.ask(server, "DELETE", SOURCE, name="s")
     with Tributary() as server:
