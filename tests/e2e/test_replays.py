@@ -1,5 +1,6 @@
 """Replays from outside: range, filter, header, ids, pause, cancel, what survives a SIGKILL."""
 import datetime
+import json
 import time
 
 import pytest
@@ -83,6 +84,40 @@ def test_the_rule_at_its_making_decides_and_nothing_live_is_disturbed(tributary)
         send(tributary, ["new"])
         delivered(tributary, "hook", 1)
         assert tributary.stats("hook")["filtered"] == 0
+
+
+def test_a_filter_and_a_pattern_choose_within_the_rule(tributary):
+    """Real jq: the destination's condition and the replay's both decide, whatever they are made of."""
+    with Receiver() as hook:
+        for n in range(20):
+            send(tributary, [f"m-{n}"], n=n, text='a "#" b' if n % 2 else "even")
+        rule = "def big: .properties.n >= 4; big # not the first\n# nor this"
+        tributary.destination("hook", url=hook.url, filter=rule)
+        live = [n for n in range(20) if n >= 4]
+
+        def again(**fields):
+            made = replay(tributary, destination="hook", **{"from": "earliest"}, **fields)
+            done = ends(tributary, made["id"])
+            assert done["state"] == "done" and done["dead_lettered"] == 0, done
+            assert (done["scanned"], done["delivered"] + done["filtered"]) == (20, 20), done
+            ids = sorted(int(json.loads(r["body"])["messageId"][2:]) for r in of(hook, made["id"]))
+            assert len(ids) == done["delivered"]
+            return ids
+
+        assert again() == live
+        few = "# a comment first\ndef big: .properties.n < 9; big and true # and last"
+        assert again(filter=few) == [4, 5, 6, 7, 8]
+        assert again(filter="empty, true") == live  # the first output counts
+        assert again(filter='.properties.text | contains("#")') == [n for n in live if n % 2]
+        pattern = {"properties": {"n": [{"numeric": [">", 2, "<=", 7]}]}}
+        assert again(pattern=pattern) == [4, 5, 6, 7]
+        assert again(pattern=pattern, filter=".properties.n % 2 == 0") == [4, 6]
+        made = replay(tributary, destination="hook", **{"from": "earliest"},
+                      filter='if .properties.n == 5 then error("five") else .properties.n == 6 end')
+        done = ends(tributary, made["id"])
+        assert (done["delivered"], done["dead_lettered"], done["filtered"]) == (1, 1, 18), done
+        letters = tributary.get("/api/v1/dead-letters?message_id=m-5").json()["data"]
+        assert [("five" in one["reason"]) for one in letters] == [True], letters
 
 
 @pytest.mark.parametrize("body, field", [
