@@ -17,14 +17,14 @@ Receivers::Answer Failing(int status, MonoNanos after = kMs) {
   return {.outcome = std::move(outcome), .after = after};
 }
 
-TEST(LaneLimits, WindowShrinksWhenTheReceiverIsOverloadedAndGrowsBack) {
+void ExpectWindowShrinksAndGrowsBack(int status) {
   DeliverWorld w(1);
   w.Open();
   w.Make("hook", {{"concurrency", 16}, {"retry", {{"schedule", {"0s", "100ms", "100ms"}}}}});
   bool overloaded = true;
   std::size_t most = 0;
   w.receivers.answer = [&](const std::string&, const Delivery& d) {
-    if (overloaded && d.attempt == 1 && d.record->offset % 4 == 0) return Failing(429, 20 * kMs);
+    if (overloaded && d.attempt == 1 && d.record->offset % 4 == 0) return Failing(status, 20 * kMs);
     most = std::max<std::size_t>(most, w.Stats("hook").in_flight);
     return Receivers::Answer{.outcome = {}, .after = 20 * kMs};
   };
@@ -40,6 +40,13 @@ TEST(LaneLimits, WindowShrinksWhenTheReceiverIsOverloadedAndGrowsBack) {
   ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").delivered == 2'400; }));
   EXPECT_EQ(w.Stats("hook").window, 16U);
   EXPECT_LE(most, 16U);
+}
+
+TEST(LaneLimits, WindowShrinksWhenTheReceiverIsOverloadedAndGrowsBack) {
+  for (const int status : {429, 503}) {
+    SCOPED_TRACE(status);
+    ExpectWindowShrinksAndGrowsBack(status);
+  }
 }
 
 TEST(LaneLimits, OtherFailuresLeaveTheWindowAlone) {

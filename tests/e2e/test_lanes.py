@@ -3,6 +3,8 @@ import json
 import threading
 import time
 
+import pytest
+
 from blackbox import Receiver, Tributary, wait_until
 
 
@@ -122,10 +124,11 @@ def test_what_only_gathered_is_sent_after_a_restart(tmp_path):
         assert [numbers(r) for r in receiver.requests] == [[0, 1, 2]]
 
 
-def test_an_overloaded_receiver_gets_fewer_requests_at_a_time():
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_overloaded_receiver_gets_fewer_requests_at_a_time(status):
     busy = threading.Event()
     busy.set()
-    with Receiver(lambda request: 429 if busy.is_set() else 200) as receiver, \
+    with Receiver(lambda request: status if busy.is_set() else 200) as receiver, \
             Tributary() as server:
         server.destination("hook", url=receiver.url, concurrency=8,
                            retry={"schedule": ["0s"] + ["100ms"] * 50})
