@@ -1,10 +1,17 @@
 """The reference libraries of Standard Webhooks (npm and PyPI) accept what Tributary signs."""
 import json
+import pathlib
+import shutil
 import subprocess
+
+import pytest
 
 from blackbox import wait_until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+HERE = pathlib.Path(__file__).parent
+PRIVATE = "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
+OTHER_PRIVATE = "whsk_TM0Imyj/ltqdtsNG7BFOD1uKMZ81q6Yk2oz27U+4pvs="
 OTHER = "whsec_" + "b3RoZXI" * 4 + "b3RoZXI="
 
 
@@ -69,3 +76,38 @@ def test_after_a_rotation_either_secret_accepts(sdk, python_sdk, tributary, rece
         "signing_secret": "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="}).status == 200
     sent = received(tributary, receiver, "hook", "Mixed")
     expect(sdk, [{"secret": made, **sent}, {"secret": SECRET, **sent}], [True, True])
+
+
+def node_accepts(cases):
+    done = subprocess.run(["node", HERE / "verify_ed25519.mjs"], input=json.dumps(cases), text=True,
+                          capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node here")
+def test_the_signatures_of_ed25519_keys_are_accepted_by_another_implementation(tributary, receiver):
+    """The reference libraries know HMAC only, so this asks Node's own crypto."""
+    tributary.destination("hook", url=receiver.url, signing_secret=PRIVATE)
+    other = tributary.destination("other", type="webhook", url=receiver.url + "/other",
+                                  enabled=False, signing_secret=OTHER_PRIVATE)["signing_public_key"]
+    public = tributary.get("/api/v1/destinations/hook").json()["signing_public_key"]
+    sent = received(tributary, receiver, "hook", "Signed")
+    [signature] = sent["headers"]["webhook-signature"].split(" ")
+    assert signature.startswith("v1a,")
+
+    def with_header(name, value):
+        return {"key": public, **sent, "headers": {**sent["headers"], name: value}}
+    later = str(int(sent["headers"]["webhook-timestamp"]) + 1)
+    assert node_accepts([
+        {"key": public, **sent}, {"key": other, **sent},
+        {"key": public, **sent, "body": sent["body"].replace("Signed", "Signee")},
+        with_header("webhook-timestamp", later), with_header("webhook-id", "msg_other"),
+    ]) == [True, False, False, False, False]
+    # Rotated: both keys sign, and each public key accepts.
+    assert tributary.post("/api/v1/destinations/hook/rotate-secret").status == 200
+    fresh = tributary.get("/api/v1/destinations/hook").json()["signing_public_key"]
+    assert fresh != public
+    sent = received(tributary, receiver, "hook", "Rotated")
+    assert node_accepts([{"key": key, **sent} for key in (fresh, public, other)]) == \
+        [True, True, False]
