@@ -151,6 +151,12 @@ Schema Object(std::initializer_list<Member> members) {
   return object.dump();
 }
 
+Schema Described(const Schema& schema, std::string_view text) {
+  json described = Read(schema);
+  described["description"] = text;
+  return described.dump();
+}
+
 Schema With(const Schema& object, std::initializer_list<Member> members) {
   json more = Read(object);
   more.erase("title");

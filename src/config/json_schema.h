@@ -37,6 +37,8 @@ struct Member {
 };
 // An object of these members and no others.
 Schema Object(std::initializer_list<Member> members);
+// The same, explained to whoever reads the document.
+Schema Described(const Schema& schema, std::string_view text);
 // The same with more members.
 Schema With(const Schema& object, std::initializer_list<Member> members);
 // The same, of which these must be there.

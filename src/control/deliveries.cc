@@ -43,6 +43,28 @@ std::string EntryText(SourceNames& names, const DeliveryEntry& entry) {
   return DeliveryText(names, entry.pair, entry.source, entry.message_id, more);
 }
 
+std::string ListText(const std::vector<std::string>& entries,
+                     const deliver::Deliveries::Page& page) {
+  std::string text = PageText(entries, page.next_cursor ? &*page.next_cursor : nullptr);
+  text.pop_back();
+  return text + ",\"total\":" + std::to_string(page.total.pairs) +
+         ",\"total_exact\":" + (page.total.exact ? "true" : "false") + "}";
+}
+
+schema::Schema ListShape() {
+  const std::string total =
+      "How many deliveries all pages together have, counted for the first page. At most " +
+      std::to_string(deliver::kDeliveryRecordsMax) + " events and " +
+      std::to_string(deliver::kDeliveryPairsMax) +
+      " deliveries are looked at, and where only the destination's condition decides, some " +
+      std::to_string(deliver::kDeliveryConditionsMax) +
+      ": where there are more, it is the number that was found among them.";
+  const std::string exact = "False: there are at least `total`, and more were not looked at.";
+  return schema::With(schema::PageOf(shapes::Delivery()),
+                      {{"total", schema::Described(schema::Count(), total)},
+                       {"total_exact", schema::Described(schema::Flag(), exact)}});
+}
+
 class DeliveryHandlers {
  public:
   DeliveryHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names)
@@ -153,7 +175,7 @@ class DeliveryHandlers {
                          for (const DeliveryEntry& entry : page.data) {
                            entries.push_back(EntryText(names_, entry));
                          }
-                         return PageText(entries, page.next_cursor ? &*page.next_cursor : nullptr);
+                         return ListText(entries, page);
                        });
     };
     world_.engine->deliveries().List(std::move(asked->query), BackToLoop<deliver::Deliveries::Page>(
@@ -187,7 +209,7 @@ void AddDeliveryHandlers(const ControlWorld& world, Blocking& blocking, SourceNa
   add("/api/v1/deliveries", "Lists deliveries, newest event first.", &DeliveryHandlers::List,
       {.query = {"limit", "cursor", "destination", "state", "message_id", "source", "since",
                  "until"},
-       .answer = schema::PageOf(shapes::Delivery())},
+       .answer = ListShape()},
       {200, 504});
   add("/api/v1/deliveries/{id}", "Shows a delivery.", &DeliveryHandlers::Get,
       {.answer = shapes::Delivery()});

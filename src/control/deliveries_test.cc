@@ -57,6 +57,13 @@ TEST(DeliveryRoutes, AnEntryHasWhatTheDesignSays) {
   EXPECT_EQ(one["rule"], "retention");
   EXPECT_TRUE(one["received_at"].is_null());
   EXPECT_EQ(json::parse(kit.Get("/api/v1/deliveries/dlv_1").body)["id"], "dlv_1");
+  EXPECT_FALSE(one.contains("reason"));
+  kit.engine.fake_deliveries.page.total = {.pairs = 7, .exact = false};
+  kit.engine.fake_deliveries.page.data[0].pair.reason = "no \"total\"";
+  const json page = json::parse(kit.Get("/api/v1/deliveries").body);
+  EXPECT_EQ(page["total"], 7);
+  EXPECT_EQ(page["total_exact"], false);
+  EXPECT_EQ(page["data"][0]["reason"], "no \"total\"");
   kit.engine.fake_deliveries.page.data.clear();
   EXPECT_EQ(kit.Get("/api/v1/deliveries/dlv_1").status, 404);
 }

@@ -27,7 +27,7 @@ void AskFilters(const DeliveriesWorld& world,
                 Asked then) {
   std::size_t i = from;
   const auto waits = [&](const DeliveryCandidate& c) {
-    return c.pair && c.pair->filter != nullptr;
+    return c.pair && c.pair->filter != nullptr && !c.state_unasked;
   };
   while (i < candidates->size() && !waits((*candidates)[i])) ++i;
   if (i == candidates->size() || world.programs == nullptr) return then({});
@@ -109,16 +109,33 @@ Result<std::vector<StoredAttempt>> MergedAttempts(const DeliveriesWorld& world, 
   return attempts;
 }
 
+Result<std::optional<FinalState>> FinalStateOf(const DeliveriesWorld& world,
+                                               const DeliveryCandidate& candidate) {
+  if (candidate.record && !candidate.pair) return std::nullopt;
+  LanePair lost{.state = PairState::kDropped};
+  const LanePair& known = candidate.record ? *candidate.pair : lost;
+  FinalState out{.state = known.state, .rule = known.dropped};
+  if (known.state == PairState::kFiltered && !known.asked) return out;
+  // What retention took was not asked about: it is dropped, whatever its condition says.
+  if (known.state == PairState::kDelivered || known.asked || !candidate.record) {
+    TRY_ASSIGN(const auto rule, DroppedBy(*world.store, candidate.lane.id, candidate.at));
+    if (!rule && !candidate.record) return std::nullopt;
+    if (rule) out = {.state = PairState::kDropped, .rule = rule};
+  }
+  return out;
+}
+
 Result<std::optional<DeliveryEntry>> ReadDelivery(const DeliveriesWorld& world,
                                                   const DeliveryCandidate& candidate) {
   const LaneId lane = candidate.lane.id;
   const Position at = candidate.at;
+  TRY_ASSIGN(const auto final_state, FinalStateOf(world, candidate));
+  if (!final_state) return std::nullopt;
   DeliveryEntry entry;
   entry.pair = {.destination = candidate.lane.name, .delivery_id = DeliveryId(lane, at)};
   LanePair known{.state = PairState::kDropped};
   if (candidate.record) {
     const log::RecordView& record = *candidate.record;
-    if (!candidate.pair) return std::nullopt;
     known = *candidate.pair;
     entry.source = record.fields.source;
     entry.message_id = record.fields.message_id;
@@ -127,21 +144,11 @@ Result<std::optional<DeliveryEntry>> ReadDelivery(const DeliveriesWorld& world,
     entry.pair.webhook_id = WebhookId(live ? candidate.lane.lane->destination() : lane, record);
   }
   if (candidate.lane.deleted != nullptr) entry.pair.deleted_at_us = candidate.lane.deleted->at_us();
-  entry.pair.state = known.state;
+  entry.pair.state = final_state->state;
+  if (final_state->rule) entry.pair.rule = DropRuleName(*final_state->rule);
   entry.pair.rule_revision = known.rule_revision;
   entry.pair.next_attempt_at_us = known.next_attempt_at_us;
   entry.pair.attempts_total = known.attempts_total;
-  if (known.state == PairState::kFiltered && !known.asked) return entry;
-  if (known.dropped) entry.pair.rule = DropRuleName(*known.dropped);
-  if (known.state == PairState::kDelivered || known.asked || !candidate.record) {
-    // What retention took was not asked about: it is dropped, whatever its condition says.
-    TRY_ASSIGN(const auto rule, DroppedBy(*world.store, lane, at));
-    if (!rule && !candidate.record) return std::nullopt;
-    if (rule) {
-      entry.pair.state = PairState::kDropped;
-      entry.pair.rule = DropRuleName(*rule);
-    }
-  }
   if (entry.pair.state == PairState::kFiltered) return entry;
   if (entry.pair.state == PairState::kDeadLettered) {
     TRY_ASSIGN(entry.pair.reason, ReasonOfDead(*world.store, lane, at));

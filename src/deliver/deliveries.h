@@ -18,9 +18,11 @@
 
 namespace tributary::deliver {
 
-// Of one page.
-inline constexpr std::size_t kDeliveryRecordsMax = 20'000;   // records looked at
-inline constexpr std::size_t kDeliveryPairsMax = 100'000;    // pairs asked about
+// Of one page. The first one counts what the whole query selects, within the same bounds.
+inline constexpr std::size_t kDeliveryRecordsMax = 20'000;  // records looked at
+inline constexpr std::size_t kDeliveryPairsMax = 100'000;   // pairs asked about
+// Conditions that are run before no more are for the sake of the total (and those of one turn).
+inline constexpr std::size_t kDeliveryConditionsMax = 1'000;
 inline constexpr std::size_t kDeliveryPairsPerTurn = 2'048;  // at once, of a loop
 
 struct DeliveryQuery {
@@ -43,12 +45,19 @@ struct DeliveryEntry {
   UnixMicros received_at_us = 0;  // 0: its event is gone
 };
 
+// How many pairs a query selects, when its first page was asked for; not exact: at least so many.
+struct DeliveryTotal {
+  std::uint64_t pairs = 0;
+  bool exact = true;
+};
+
 class Deliveries {
  public:
   virtual ~Deliveries() = default;
   struct Page {
     std::vector<DeliveryEntry> data;  // newest event first; of one event by destination id
     std::optional<std::string> next_cursor;
+    DeliveryTotal total;
   };
   // kInvalid names `destination` or `cursor`.
   virtual void List(DeliveryQuery query, Engine::Done<Page> done) = 0;

@@ -21,7 +21,8 @@ constexpr std::size_t kWalk = 512;  // records read at a time
 
 std::string CursorOf(const DeliveryMark& mark) {
   return std::to_string(mark.partition) + "." + std::to_string(mark.end) + "." +
-         std::to_string(mark.lane);
+         std::to_string(mark.lane) + "." + std::to_string(mark.total.pairs) + "." +
+         (mark.total.exact ? "1" : "0");
 }
 
 std::optional<DeliveryMark> DeliveryMarkOf(std::string_view cursor) {
@@ -35,9 +36,12 @@ std::optional<DeliveryMark> DeliveryMarkOf(std::string_view cursor) {
     at = stopped + (last ? 0 : 1);
     return good;
   };
-  if (!number(mark.partition, false) || !number(mark.end, false) || !number(mark.lane, true)) {
+  std::uint32_t exact = 0;
+  if (!number(mark.partition, false) || !number(mark.end, false) || !number(mark.lane, false) ||
+      !number(mark.total.pairs, false) || !number(exact, true) || exact > 1) {
     return std::nullopt;
   }
+  mark.total.exact = exact == 1;
   return mark;
 }
 
@@ -71,6 +75,8 @@ Status DeliverySearch::Prepare() {
       return Fail(ErrorCode::kInvalid, "cursor", "cursor is none that a list answered");
     }
     mark_ = *mark;
+    page_.total = mark->total;
+    counts_ = false;
   } else if (query_.at) {
     mark_ = {.partition = query_.at->partition, .end = query_.at->offset + 1};
   } else {
@@ -93,12 +99,15 @@ void DeliverySearch::NextPartition() {
 }
 
 void DeliverySearch::Turn() {
-  if (over_) return Finish(std::nullopt);
-  if (records_ >= kDeliveryRecordsMax || pairs_ >= kDeliveryPairsMax) return Finish(mark_);
+  if (over_ || records_ >= kDeliveryRecordsMax || pairs_ >= kDeliveryPairsMax) return Finish();
+  if (Full() && conditions_ >= kDeliveryConditionsMax) return Finish();
   auto found = Next();
   if (!found) return done_(std::unexpected(found.error()));
   auto candidates = std::make_shared<Candidates>(*std::move(found));
   pairs_ += candidates->size();
+  for (DeliveryCandidate& candidate : *candidates) {
+    candidate.state_unasked = Full() && !query_.state;
+  }
   AskLanes(world_, candidates, [self = shared_from_this(), candidates](const Status& asked) {
     if (!asked) return self->done_(std::unexpected(asked.error()));
     self->Take(*candidates);
@@ -107,20 +116,47 @@ void DeliverySearch::Turn() {
 
 void DeliverySearch::Take(const Candidates& candidates) {
   for (const DeliveryCandidate& candidate : candidates) {
-    auto entry = ReadDelivery(world_, candidate);
-    if (!entry) return done_(std::unexpected(entry.error()));
-    if (!*entry || (query_.state && *query_.state != (*entry)->pair.state)) continue;
-    page_.data.push_back(*std::move(*entry));
-    if (page_.data.size() < query_.limit) continue;
-    return Finish(DeliveryMark{.partition = candidate.at.partition,
-                               .end = candidate.at.offset + 1,
-                               .lane = candidate.lane.id});
+    if (const Status taken = TakeOne(candidate); !taken) {
+      return done_(std::unexpected(taken.error()));
+    }
+    if (Full() && !counts_) return Finish();
   }
   Turn();
 }
 
-void DeliverySearch::Finish(std::optional<DeliveryMark> next) {
-  if (next) page_.next_cursor = CursorOf(*next);
+// Onto the page; once that is full, what follows is only counted.
+Status DeliverySearch::TakeOne(const DeliveryCandidate& candidate) {
+  if (candidate.state_unasked && candidate.record && !candidate.pair) return {};
+  if (candidate.state_unasked && candidate.record) {
+    more_ = true;
+    ++page_.total.pairs;
+    return {};
+  }
+  if (candidate.pair && candidate.pair->asked) ++conditions_;
+  TRY_ASSIGN(const auto found, FinalStateOf(world_, candidate));
+  if (!found || (query_.state && *query_.state != found->state)) return {};
+  if (counts_) ++page_.total.pairs;
+  if (Full()) {
+    more_ = true;
+    return {};
+  }
+  TRY_ASSIGN(auto entry, ReadDelivery(world_, candidate));
+  if (!entry) return {};
+  page_.data.push_back(*std::move(entry));
+  next_ = {.partition = candidate.at.partition,
+           .end = candidate.at.offset + 1,
+           .lane = candidate.lane.id};
+  return {};
+}
+
+void DeliverySearch::Finish() {
+  if (counts_) page_.total.exact = over_;
+  const bool all_seen = over_ && (counts_ ? !more_ : !Full());
+  if (!all_seen) {
+    DeliveryMark next = Full() ? next_ : mark_;
+    next.total = page_.total;
+    page_.next_cursor = CursorOf(next);
+  }
   done_(std::move(page_));
 }
 

@@ -27,8 +27,9 @@ struct DeliveriesWorld {
 // Where a list is: pairs before it, in its order, are done. Newest first, then by lane.
 struct DeliveryMark {
   log::Partition partition = 0;
-  log::Offset end = 0;  // offsets at or above are done,
-  LaneId lane = 0;      // but of offset end - 1 only lanes up to and with this one (0: none)
+  log::Offset end = 0;       // offsets at or above are done,
+  LaneId lane = 0;           // but of offset end - 1 only lanes up to and with this one (0: none)
+  DeliveryTotal total = {};  // which the first page counted
 };
 std::string CursorOf(const DeliveryMark& mark);
 std::optional<DeliveryMark> MarkOf(std::string_view cursor);
@@ -40,6 +41,7 @@ struct DeliveryCandidate {
   std::shared_ptr<const void> keeps;  // the memory of the record
   std::optional<log::RecordView> record;
   std::optional<LanePair> pair;  // what its lane says
+  bool state_unasked = false;    // it is only counted, in whatever state: no condition is run
 };
 
 // Asks the lanes, each on its loop, then the conditions of those pairs that only they can decide,
@@ -48,7 +50,15 @@ using Asked = std::move_only_function<void(const Status&)>;
 void AskLanes(const DeliveriesWorld& world,
               std::shared_ptr<std::vector<DeliveryCandidate>> candidates, Asked then);
 
-// The pair with its attempts, from what its lane, the store and the delivery log know; nullopt when
+// What became of the pair, from what its lane and the store know; nullopt when there is no such
+// pair. May block.
+struct FinalState {
+  PairState state = PairState::kPending;
+  std::optional<DropRule> rule;  // of a dropped one
+};
+Result<std::optional<FinalState>> FinalStateOf(const DeliveriesWorld& world,
+                                               const DeliveryCandidate& candidate);
+// The same with its attempts, from what its lane, the store and the delivery log know; nullopt when
 // there is no such pair. May block.
 Result<std::optional<DeliveryEntry>> ReadDelivery(const DeliveriesWorld& world,
                                                   const DeliveryCandidate& candidate);
@@ -67,7 +77,9 @@ class DeliverySearch : public std::enable_shared_from_this<DeliverySearch> {
   Status Prepare();
   void Turn();
   void Take(const Candidates& candidates);
-  void Finish(std::optional<DeliveryMark> next);
+  Status TakeOne(const DeliveryCandidate& candidate);
+  bool Full() const { return page_.data.size() >= query_.limit; }
+  void Finish();
   Result<Candidates> Next();
   Result<Candidates> NextFromLog(log::Offset lowest);
   Result<Candidates> NextFromRows();
@@ -80,13 +92,17 @@ class DeliverySearch : public std::enable_shared_from_this<DeliverySearch> {
 
   const DeliveriesWorld world_;
   const DeliveryQuery query_;
+  bool counts_ = true;  // this page is the first: the others repeat its total
   Engine::Done<Deliveries::Page> done_;
   std::vector<LaneRef> lanes_;
   DeliveryMark mark_;  // where the next candidates begin
   bool rows_ = false;  // rows are looked at, not the log
   bool over_ = false;  // no partition is left
+  DeliveryMark next_;  // where the page ended, once it is full
+  bool more_ = false;  // something came after
   std::size_t records_ = 0;
   std::size_t pairs_ = 0;
+  std::size_t conditions_ = 0;  // that were run
   Deliveries::Page page_;
 };
 

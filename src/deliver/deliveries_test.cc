@@ -109,6 +109,94 @@ TEST(Deliveries, EveryPairIsListedOnceInItsState) {
   }
 }
 
+// Whatever the filters and the size of a page, all pages say how many there are.
+TEST(Deliveries, AreCountedForAnyQuery) {
+  for (const std::uint32_t partitions : {1U, 3U}) {
+    HistoryWorld w(11, partitions);
+    w.Open();
+    w.Make("none", {{"names", {"Nothing"}}});
+    Mixed(w, 200);
+    const auto newest = w.List({.limit = 200}).data;
+    const UnixMicros middle = newest[100].received_at_us;
+    std::vector<DeliveryQuery> queries = {{},
+                                          {.destination = "hook"},
+                                          {.sources = {1}},
+                                          {.sources = {9}},
+                                          {.since = middle},
+                                          {.until = middle},
+                                          {.message_id = "m0-3", .at = Position{0, 3}}};
+    for (const PairState state :
+         {PairState::kDelivered, PairState::kFiltered, PairState::kPending,
+          PairState::kDeadLettered, PairState::kRetrying, PairState::kDropped}) {
+      queries.push_back({.state = state});
+      queries.push_back({.destination = "hook", .state = state, .since = middle});
+    }
+    for (DeliveryQuery& query : queries) {
+      query.limit = 1'000;
+      const std::size_t all = w.List(query).data.size();
+      for (const std::size_t limit : {1U, 7U, 400U}) {
+        query.limit = limit;
+        query.cursor.clear();
+        std::size_t pages = 0;
+        for (bool more = true; more; ++pages) {
+          const Deliveries::Page page = w.List(query);
+          EXPECT_EQ(page.total.pairs, all);
+          EXPECT_TRUE(page.total.exact);
+          more = page.next_cursor.has_value();
+          query.cursor = page.next_cursor.value_or("");
+        }
+        EXPECT_LE(pages, all / limit + 1);
+      }
+    }
+  }
+}
+
+TEST(Deliveries, ACountThatWouldBeLongEndsAndSaysSo) {
+  HistoryWorld w(12);
+  w.Open();
+  w.Make("hook", {{"type", "sink"}});
+  constexpr auto kMost = static_cast<int>(kDeliveryRecordsMax);
+  w.AppendMany(kMost);
+  w.sim.RunFor(10 * kS);
+  const Deliveries::Page page = w.List({.limit = 3});
+  EXPECT_EQ(page.total.pairs, kDeliveryRecordsMax);
+  EXPECT_TRUE(page.total.exact);
+  w.AppendMany(2'000);
+  w.sim.RunFor(10 * kS);
+  DeliveryQuery query{.limit = 3};
+  for (int pages = 0; pages < 2; ++pages) {
+    const Deliveries::Page some = w.List(query);
+    EXPECT_GE(some.total.pairs, kDeliveryRecordsMax);
+    EXPECT_LT(some.total.pairs, kDeliveryRecordsMax + 2'000);
+    EXPECT_FALSE(some.total.exact);
+    ASSERT_TRUE(some.next_cursor.has_value());
+    query.cursor = *some.next_cursor;
+  }
+}
+
+// Each would be a process' work: a condition is not run for every event that there ever was.
+TEST(Deliveries, ACountRunsOnlySoManyConditions) {
+  HistoryWorld w(13);
+  w.Open();
+  w.Make("hook", {{"filter", "f"}});
+  w.AppendMany(5'000);
+  w.sim.RunFor(60 * kS);
+  ASSERT_EQ(w.Stats("hook").delivered, 5'000U);
+  w.Crash(0);  // what it remembers of the newest is gone
+  w.Open();
+  w.sim.RunFor(kS);
+  w.programs.asked.clear();
+  const auto any = w.List({.limit = 1});
+  EXPECT_EQ(any.total.pairs, 5'000U);
+  EXPECT_TRUE(any.total.exact);
+  EXPECT_LE(w.programs.asked.size(), kDeliveryPairsPerTurn);
+  w.programs.asked.clear();
+  const auto delivered = w.List({.state = PairState::kDelivered, .limit = 1});
+  EXPECT_FALSE(delivered.total.exact);
+  EXPECT_GE(delivered.total.pairs, kDeliveryConditionsMax);
+  EXPECT_LE(w.programs.asked.size(), kDeliveryConditionsMax + kDeliveryPairsPerTurn);
+}
+
 TEST(Deliveries, TheNewestComeFirstAndSeveralDestinationsKeepTheirOrderAcrossPages) {
   HistoryWorld w(2);
   w.Open();
