@@ -2,6 +2,7 @@
 import json
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -243,3 +244,47 @@ def test_a_reload_under_load_loses_nothing(tmp_path):
                 time.sleep(0.01)
             wait_until(lambda: len(set(kept.message_ids())) == 30, 20, "all events")
             assert len(kept.message_ids()) == 30
+
+
+def test_a_reload_leaves_requests_and_connections_of_the_others_alone(tmp_path):
+    """Twenty reloads while a request is under way: it is answered once, on the connection it is on."""
+    go = threading.Event()
+
+    def answer(request):
+        if b'"slow"' in request["body"]:
+            go.wait(20)
+        return 204
+
+    def track(server, id):
+        assert server.track({"type": "track", "event": "x", "userId": "u", "messageId": id}) \
+            .status == 200
+
+    with Receiver(answer) as receiver:
+        base = ALLOW_LOOPBACK + "destinations:\n" + hook("kept", receiver.url, ", concurrency: 1")
+        with Tributary(data_dir=tmp_path / "data", config=base) as server:
+            server.destination("mine", url=receiver.url + "/mine", concurrency=1)
+            track(server, "first")
+            wait_until(lambda: len(receiver.all()) == 2, 10, "the first event at both")
+            track(server, "slow")
+            wait_until(lambda: len(receiver.all()) == 4, 10, "the slow one is under way at both")
+            for i in range(20):
+                write(server, base + f"- {{name: other, type: \"null\", concurrency: {i + 1}}}\n"
+                      f"sources:\n- {{name: demo, write_key: demo}}\n- {{name: s{i}}}\n"
+                      f"threads: {i + 1}\n")
+                done = reload(server)
+                assert done.status == 200, done
+                assert not [name for name in done.json()["applied"] if "kept" in name], done
+            time.sleep(0.2)
+            assert len(receiver.all()) == 4, "nothing was sent again"
+            assert all(server.stats(name)["in_flight"] == 1 for name in ("kept", "mine"))
+            go.set()
+            track(server, "last")
+            wait_until(lambda: len(receiver.all()) == 6, 10, "the last event at both")
+            for path in ("/", "/mine"):
+                mine = [r for r in receiver.all() if r["path"] == path]
+                assert [json.loads(r["body"])["messageId"] for r in mine] == ["first", "slow", "last"]
+                assert len({r["peer"] for r in mine}) == 1, "a connection was made anew"
+            wait_until(lambda: server.stats("kept")["delivered"] == 3, 10)
+            [pair] = [d for d in server.get("/api/v1/events/slow").json()["deliveries"]
+                      if d["destination"] == "kept"]
+            assert (pair["state"], pair["attempts_total"]) == ("delivered", 1), pair

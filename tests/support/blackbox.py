@@ -150,7 +150,7 @@ class Receiver:
                 length = int(self.headers.get("Content-Length") or 0)
                 request = {"method": self.command, "path": self.path, "at": time.monotonic(),
                            "headers": {k.lower(): v for k, v in self.headers.items()},
-                           "body": self.rfile.read(length)}
+                           "body": self.rfile.read(length), "peer": self.client_address}
                 with receiver.lock:
                     receiver.requests.append(request)
                 status = answer(request) if answer else 204
