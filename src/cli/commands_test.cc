@@ -195,5 +195,32 @@ TEST(ProgressBar, LineSaysHowFar) {
   EXPECT_EQ(BytesText(std::uint64_t{3} << 39), "1.5 TiB");
 }
 
+TEST_F(Commands, AnAuditThatDoesNotAddUpExits1AndNamesIt) {
+  const auto line = [](int problems, const std::string& named) {
+    return R"({"lane":1,"destination":"hook","replay":null,"deleted_at":null,"events":3,)"
+           R"("delivered":2,"filtered":0,"dead_lettered":0,"dropped":0,"pending":0,"undecided":0,)"
+           R"("counts_checked":true,"problems_total":)" +
+           std::to_string(problems) + R"(,"problems":[)" + named + "]}";
+  };
+  const auto part = [](bool balanced, const std::string& lines, const std::string& cursor) {
+    return R"({"from":0,"to":3,"records":3,"duplicates":0,"conditions":0,"replays":[],)"
+           R"("next_from":null,"next_cursor":)" +
+           cursor + R"(,"balanced":)" + (balanced ? "true" : "false") + R"(,"destinations":[)" +
+           lines + "]}";
+  };
+  const std::string named = R"({"id":"dlv_7","partition":0,"offset":7,"what":"is in no state"})";
+  // The first part is wrong, the last one is not: the whole is.
+  terminal.server.AnswerWith(
+      {Json(part(false, line(1, named), R"("next")")), Json(part(true, line(0, ""), "null"))});
+  const Ran ran = terminal.Run({"audit"});
+  EXPECT_EQ(ran.code, kExitFailed);
+  EXPECT_NE(ran.out.find("hook dlv_7 is in no state\nsome deliveries do not add up (6 records"),
+            std::string::npos)
+      << ran.out;
+  EXPECT_EQ(terminal.server.calls.back().path, "/api/v1/audit?cursor=next");
+  terminal.server.AnswerWith({Json(part(true, line(0, ""), "null"))});
+  EXPECT_EQ(terminal.Run({"audit"}).code, kExitFine);
+}
+
 }  // namespace
 }  // namespace tributary::cli

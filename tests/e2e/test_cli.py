@@ -3,7 +3,7 @@ import json
 import subprocess
 import time
 
-from blackbox import BINARY, Tributary, wait_until
+from blackbox import BINARY, Receiver, Tributary, wait_until
 
 
 class Cli:
@@ -104,3 +104,68 @@ def test_nobody_there_is_one_and_a_wrong_line_is_two():
         ran = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=20)
         assert ran.returncode == code and ran.stderr.startswith("tributary: "), ran
         assert not ran.stdout
+
+
+def test_deliveries_and_dead_letters_from_the_terminal(tributary):
+    cli = Cli(tributary)
+    status = [400]
+    with Receiver(lambda request: status[0]) as hook:
+        tributary.destination("d", url=hook.url, retry={"schedule": ["0s"]})
+        tributary.destination("picky", type="null", filter=".properties.n.x > 1")
+        for n in range(4):
+            tributary.track({"type": "track", "event": "E", "userId": "u", "messageId": f"m{n}",
+                             "properties": {"n": n}})
+        wait_until(lambda: all(tributary.stats(d)["dead_lettered"] == 4 for d in ("d", "picky")), 10)
+        table = cli.run("deliveries", "list", "--destination", "d", "--state", "dead_lettered")
+        assert table.count("HTTP 400") >= 4 and "REASON" in table, table
+        table = cli.run("deliveries", "list", "--message-id", "m2")
+        assert len(table.splitlines()) == 3 and "Cannot index number" in table, table
+        assert "Cannot index number" in cli.run("events", "show", "m2")
+        assert len(cli.json("deliveries", "list", "--limit", 3)) == 3
+        assert cli.json("deliveries", "list", "--since", "2199-01-01T00:00:00Z") == []
+        cli.run("deliveries", "list", "--state", "gone", code=1)
+
+        letters = cli.json("dead-letters", "list", "--destination", "d")
+        assert {one["message_id"] for one in letters} == {f"m{n}" for n in range(4)}
+        assert "Cannot index" in cli.run("dead-letters", "list", "--destination", "picky")
+        assert json.loads(cli.run("dead-letters", "show", letters[0]["id"]))["event"]["userId"] == "u"
+        status[0] = 204
+        assert cli.run("dead-letters", "redrive", "--id", letters[0]["id"]) == "redriven 1\n"
+        wait_until(lambda: tributary.stats("d")["delivered"] == 1, 10, "the redriven one")
+        assert cli.run("dead-letters", "delete", "--id", letters[1]["id"]) == "deleted 1\n"
+        assert cli.run("dead-letters", "redrive", "--destination", "d") == "redriven 2\n"
+        wait_until(lambda: tributary.stats("d")["delivered"] == 3, 10, "all that were left")
+        assert cli.run("dead-letters", "delete", "--all") == "deleted 4\n"
+        assert cli.json("dead-letters", "list") == []
+        assert "deleted" in cli.run("deliveries", "list", "--destination", "d", "--state", "dropped")
+        cli.run("dead-letters", "show", letters[0]["id"], code=1)
+        said = cli.run("audit")
+        assert said.splitlines()[-1].startswith("every delivery adds up ("), said
+        assert cli.json("audit", "--destination", "d")["destinations"][0]["dropped"] == 1
+
+
+def test_a_destination_is_tried_and_brought_back_from_the_terminal(tributary, tmp_path):
+    cli = Cli(tributary)
+    with Receiver() as hook:
+        tributary.destination("d", url=hook.url + "/first", filter='.event == "E"')
+        said = cli.run("destinations", "test", "d")
+        assert "delivered" in said and len(hook.all()) == 1, said
+        file = tmp_path / "event.json"
+        file.write_text('{"type":"track","event":"F","userId":"me","messageId":"mine"}')
+        assert cli.json("destinations", "dry-run", "d", "--event", file)["matched"] is False
+        file.write_text(file.read_text().replace('"F"', '"E"'))
+        dry = cli.json("destinations", "dry-run", "d", "--event", file)
+        assert dry["matched"] is True and dry["request"]["url"].endswith("/first"), dry
+        assert len(hook.all()) == 1, "a dry run sends nothing"
+        cli.run("destinations", "test", "d", "--event", file)
+        assert hook.bodies()[-1]["userId"] == "me"
+        tributary.track({"type": "track", "event": "E", "userId": "u", "messageId": "kept"})
+        wait_until(lambda: len(hook.all()) == 3, 10, "the live delivery")
+        cli.run("destinations", "test", "d", "--message-id", "kept")
+        assert hook.message_ids()[-1] == "kept"
+        cli.run("destinations", "test", "d", "--message-id", "nobody", code=1)
+        cli.run("destinations", "set", "d", f"url={hook.url}/second")
+        assert len(cli.json("destinations", "revisions", "d")) == 2
+        cli.run("destinations", "revert", "d", "--to", 1)
+        assert json.loads(cli.run("destinations", "show", "d"))["url"].endswith("/first")
+        cli.run("destinations", "revert", "d", "--to", 99, code=1)
