@@ -134,6 +134,42 @@ def shared_server():
         yield server
 
 
+def counted(server, query, limit=4):
+    """How many deliveries there are: every page says the same, and that it is exact."""
+    entries, totals, cursor = 0, set(), ""
+    while cursor is not None:
+        page = server.get(f"/api/v1/deliveries?limit={limit}{query}{cursor}").json()
+        entries += len(page["data"])
+        totals.add((page["total"], page["total_exact"]))
+        cursor = page["next_cursor"] and "&cursor=" + page["next_cursor"]
+    assert totals == {(entries, True)}, (query, totals, entries)
+    return entries
+
+
+def test_deliveries_are_counted_by_whatever_selects_them(broken):
+    broken.state["status"] = 204
+    with Receiver(lambda request: 400) as refusing, Tributary() as server:
+        server.destination("good", url=broken.url, filter=".properties.n % 3 == 0")
+        server.destination("bad", url=refusing.url, retry={"schedule": ["0s"]}, names=["Order"])
+        for n in range(10):
+            send(server, 1, f"n{n}-", properties={"n": n})
+        wait_until(lambda: server.stats("bad")["dead_lettered"] == 10, 20)
+        wait_until(lambda: server.stats("good")["delivered"] == 4, 20)
+        wait_until(lambda: server.stats("good")["filtered"] == 6, 20)
+        middle = server.get("/api/v1/events/n5-0").json()["received_at"]
+        assert counted(server, "") == 20
+        assert counted(server, "&destination=bad") == 10
+        assert counted(server, "&state=filtered") == counted(server, "&state=filtered", 3) == 6
+        assert counted(server, "&state=delivered&destination=good") == 4
+        assert counted(server, f"&state=dead_lettered&since={middle}") == 5
+        assert counted(server, f"&until={middle}") == 10
+        assert counted(server, f"&destination=good&state=delivered&until={middle}") == 2
+        assert counted(server, "&message_id=n3-0") == 2
+        assert counted(server, "&message_id=n4-0&state=filtered") == 1
+        assert counted(server, "&message_id=nothing") == counted(server, "&state=dropped") == 0
+        assert counted(server, "&source=demo&state=dead_lettered") == 10
+
+
 def test_deliveries_are_found_in_every_state(broken):
     broken.state["status"] = 204
     with Receiver(lambda request: 500) as failing, Tributary() as server:
