@@ -155,11 +155,10 @@ TEST(Deliveries, ACountThatWouldBeLongEndsAndSaysSo) {
   HistoryWorld w(12);
   w.Open();
   w.Make("hook", {{"type", "sink"}});
-  constexpr auto kMost = static_cast<int>(kDeliveryRecordsMax);
-  w.AppendMany(kMost);
+  w.AppendMany(kDeliveryRecordsMax - 1);
   w.sim.RunFor(10 * kS);
   const Deliveries::Page page = w.List({.limit = 3});
-  EXPECT_EQ(page.total.pairs, kDeliveryRecordsMax);
+  EXPECT_EQ(page.total.pairs, kDeliveryRecordsMax - 1);
   EXPECT_TRUE(page.total.exact);
   w.AppendMany(2'000);
   w.sim.RunFor(10 * kS);
