@@ -348,17 +348,17 @@ Status Stage::Release() {
     const bool unreadable =
         !taken && window_.damaged() == nullptr && taken.error().code() == ErrorCode::kUnavailable;
     if (!taken && !unreadable) return Fail(taken.error());
-    if (next_ < below) SkipTo(below);
+    if (next_ < below) TRY(GiveUp(below));
   }
   return CutRuns(true);
 }
 
-void Stage::SkipTo(Offset below) {
+// What the log lets go of before it was decided.
+Status Stage::GiveUp(Offset below) {
   const Offset lost = below - std::max(next_, std::min(below, verdicts_.decided()));
   LogWarn("dedupe_skips", {{"partition", options_.partition}, {"from", next_}, {"to", below}});
   world_.instruments->skipped.Add(lost);
-  events_.clear();
-  Publish(next_, below, std::vector<bool>(below - next_));
+  return SkipTo(below);
 }
 
 // ---- Looking up -----------------------------------------------------------------------------

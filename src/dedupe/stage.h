@@ -124,7 +124,7 @@ class Stage {
   Status WriteVerdicts(log::Offset until);
   void RefreshSegments();
   Status Release();
-  void SkipTo(log::Offset below);
+  Status GiveUp(log::Offset below);
   bool SyncDue(bool sync_wanted) const;
   void Handle(const Error& error);
   void CloseWindow();
