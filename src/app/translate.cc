@@ -1,7 +1,9 @@
 #include "app/translate.h"
 
 #include <algorithm>
+#include <iterator>
 
+#include "http/ip_address.h"
 #include "os/process.h"
 
 namespace tributary::app {
@@ -72,8 +74,27 @@ http::ClientOptions ClientOptionsOf(const config::Settings& settings, const std:
           .ca_file = settings.delivery.ca_file};
 }
 
+namespace {
+
+// Where a listener can be reached; a wildcard, or a name, stands for every interface.
+void AddOwnAddresses(const std::string& listen, std::vector<std::string>& own) {
+  const auto address = config::ParseListen(listen);
+  if (!address) return;  // said where it is listened on
+  if (address->host != "0.0.0.0" && address->host != "::" && http::ParseIp(address->host)) {
+    own.push_back(address->host);
+    return;
+  }
+  std::ranges::move(os::InterfaceAddresses(), std::back_inserter(own));
+}
+
+}  // namespace
+
 http::EgressOptions EgressOptionsOf(const config::Settings& settings) {
-  return {.allow = settings.egress.allow, .https_only = settings.egress.https_only};
+  http::EgressOptions o{
+      .allow = settings.egress.allow, .https_only = settings.egress.https_only, .own = {}};
+  AddOwnAddresses(settings.listen, o.own);
+  if (!settings.admin.listen.empty()) AddOwnAddresses(settings.admin.listen, o.own);
+  return o;
 }
 
 deliver::DeliveryLogOptions DeliveryLogOptionsOf(const config::Settings& settings) {

@@ -148,8 +148,8 @@ TEST(Events, GetShowsWhatBecameOfIt) {
   EXPECT_EQ(ran.out,
             "m1  track \"Paid\"\n"
             "received T by source demo, offset 4\n"
-            "DESTINATION  STATE     ATTEMPTS  LAST        NEXT ATTEMPT\n"
-            "hook         retrying  2         ECONNRESET  N\n");
+            "DESTINATION  STATE     ATTEMPTS  LAST        NEXT ATTEMPT  REASON\n"
+            "hook         retrying  2         ECONNRESET  N             -\n");
 }
 
 // The real client against the real server, on threads of their own.

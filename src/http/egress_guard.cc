@@ -150,6 +150,10 @@ Result<std::shared_ptr<const EgressGuard::Rules>> EgressGuard::ReadRules(
     const EgressOptions& options) {
   auto rules = std::make_shared<Rules>();
   rules->https_only = options.https_only;
+  for (const std::string& own : options.own) {
+    const auto address = ParseIp(own.substr(0, own.find('%')));
+    if (address) rules->own.push_back(*address);
+  }
   for (const std::string& entry : options.allow) {
     const auto bad = [&](std::string_view why) {
       return Fail(ErrorCode::kInvalid, "egress.allow", "'" + entry + "' " + std::string(why));
@@ -227,7 +231,10 @@ Status EgressGuard::JudgeAddress(std::string_view address, std::string_view host
 Status EgressGuard::Judge(const Rules& rules, std::string_view address, std::string_view host) {
   const auto bytes = ParseIp(address.substr(0, address.find('%')));
   if (!bytes) return Fail(ErrorCode::kDenied, "url", "the host is at no address of the internet");
-  const std::string_view place = PlaceOf(*bytes);
+  std::string_view place = PlaceOf(*bytes);
+  if (place.empty() && std::ranges::find(rules.own, *bytes) != rules.own.end()) {
+    place = "an address of this server itself";
+  }
   if (place.empty()) return {};
   if (!rules.allowed_names.empty() && rules.AllowsName(CanonicalName(host))) return {};
   for (const Network& network : rules.allowed) {

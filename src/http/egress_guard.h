@@ -13,12 +13,14 @@
 #include <vector>
 
 #include "base/result.h"
+#include "http/ip_address.h"
 
 namespace tributary::http {
 
 struct EgressOptions {
   std::vector<std::string> allow;  // networks ("127.0.0.1/32", "fd00::/8") or host names
   bool https_only = false;
+  std::vector<std::string> own;  // numeric addresses this program can be reached at itself
 };
 
 // Copies share one set of rules. Thread-safe.
@@ -42,6 +44,7 @@ class EgressGuard {
   };
   struct Rules {
     std::vector<Network> allowed;
+    std::vector<IpBytes> own;
     std::vector<std::string> allowed_names;
     bool https_only = false;
     bool AllowsName(std::string_view name) const;

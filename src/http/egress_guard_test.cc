@@ -214,6 +214,23 @@ TEST(EgressGuard, JudgesAddressesAboutToBeConnectedTo) {
   EXPECT_TRUE(guard.JudgeAddress("2606:2800:220:1:248:1893:25c8:1946", "example.com"));
 }
 
+// A server that listens where everybody can reach it is no way to itself either (E1).
+TEST(EgressGuard, OurOwnAddressesAreRefusedUnlessAllowed) {
+  EgressGuard guard = *EgressGuard::Make({.own = {"8.8.4.4", "2600::1%eth0", "127.0.0.1"}});
+  for (const char* url : {"http://8.8.4.4/", "http://134743044:9/", "https://[2600::1]/",
+                          "https://[::ffff:8.8.4.4]:8443/"}) {
+    const Status judged = guard.JudgeUrl(url);
+    ASSERT_FALSE(judged) << url;
+    EXPECT_EQ(judged.error().code(), ErrorCode::kDenied);
+    EXPECT_NE(judged.error().message().find("an address of this server itself"), std::string::npos)
+        << judged.error().message();
+  }
+  EXPECT_FALSE(guard.JudgeAddress("8.8.4.4", "shop.example"));
+  EXPECT_TRUE(guard.JudgeAddress("8.8.8.8", "shop.example"));
+  ASSERT_TRUE(guard.Change({.allow = {"8.8.4.4/32"}, .own = {"8.8.4.4"}}));
+  EXPECT_TRUE(guard.JudgeAddress("8.8.4.4", "shop.example"));
+}
+
 TEST(EgressGuard, HttpsOnlyRefusesTheRest) {
   EXPECT_FALSE(Guard({}, true).JudgeUrl("http://example.com/"));
   EXPECT_TRUE(Guard({}, true).JudgeUrl("https://example.com/"));

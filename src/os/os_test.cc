@@ -1,11 +1,14 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <array>
 #include <thread>
 
 #include "os/asio_loop.h"
 #include "os/clock.h"
 #include "os/fs.h"
+#include "os/process.h"
 #include "os/random.h"
 #include "support/temp_dir.h"
 
@@ -69,6 +72,11 @@ TEST(Random, UuidsHaveTheirVersionAndDiffer) {
   EXPECT_EQ(a[14], '4');
   EXPECT_TRUE(a[19] == '8' || a[19] == '9' || a[19] == 'a' || a[19] == 'b');
   EXPECT_NE(a, SystemRandom().Uuid());
+}
+
+TEST(Process, TheLoopbackIsAmongTheInterfaces) {
+  const std::vector<std::string> addresses = InterfaceAddresses();
+  EXPECT_NE(std::ranges::find(addresses, "127.0.0.1"), addresses.end());
 }
 
 TEST(AsioLoop, TasksRunInOrderAndTimersAtTheirTime) {

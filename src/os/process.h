@@ -41,6 +41,8 @@ bool StandardErrorIsTerminal();
 
 std::uint64_t ResidentBytes();
 std::uint64_t OpenDescriptors();
+// Numeric addresses of all interfaces that are up, IPv6 ones perhaps with a zone ("fe80::1%eth0").
+std::vector<std::string> InterfaceAddresses();
 unsigned Cores();  // that this process may run on
 std::string ProcessId();
 

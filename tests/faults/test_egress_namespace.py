@@ -96,7 +96,81 @@ INSIDE = textwrap.dedent("""
 """)
 
 
-def test_no_packet_reaches_a_forbidden_address(tmp_path):
+# A server that listens on an address of the internet: what is sent to that address comes back to the machine.
+OWN = textwrap.dedent("""
+    import json, pathlib, socket, subprocess, sys, threading, time, urllib.error, urllib.request
+    sys.path.insert(0, sys.argv[1])
+    from blackbox import BINARY, wait_until
+    scratch, listen = pathlib.Path(sys.argv[2]), sys.argv[3]
+    for command in (["ip", "link", "set", "lo", "up"], ["ip", "addr", "add", "11.7.7.7/32", "dev", "lo"]):
+        subprocess.run(command, check=True, capture_output=True)
+    (scratch / "hosts").write_text("127.0.0.1 localhost\\n11.7.7.7 shop.example\\n")
+    subprocess.run(["mount", "--bind", str(scratch / "hosts"), "/etc/hosts"], check=True)
+    canary = socket.create_server(("11.7.7.7", 7777))
+    reached = []
+    def serve():
+        while True:
+            connection, _ = canary.accept()
+            reached.append(1)
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
+            connection.close()
+    threading.Thread(target=serve, daemon=True).start()
+
+    def call(method, path, body=None):
+        request = urllib.request.Request("http://11.7.7.7:8080" + path, method=method,
+                                         data=json.dumps(body).encode() if body else None,
+                                         headers={"Content-Type": "application/json",
+                                                  "Authorization": "Bearer " + "t" * 32})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def run(name, extra):
+        config = scratch / (name + ".yaml")
+        config.write_text("tokens: [{name: all, token: " + "t" * 32 + ", scopes: [admin]}]\\n" + extra)
+        server = subprocess.Popen([BINARY, "serve", "--config", str(config), "--listen", listen,
+                                   "--data-dir", str(scratch / name)], stderr=subprocess.DEVNULL)
+        def ready():
+            try:
+                return call("GET", "/readyz")[0] == 200
+            except OSError:
+                return False
+        wait_until(ready, 20, "ready")
+        literal = call("POST", "/api/v1/destinations", {"name": "l", "type": "webhook", "url": "http://11.7.7.7:7777/"})
+        made = call("POST", "/api/v1/destinations", {"name": "d", "type": "webhook", "url": "http://shop.example:7777/",
+                                                     "retry": {"schedule": ["0s"]}})
+        assert made[0] == 201, made
+        sent = call("POST", "/v1/track", {"userId": "u", "event": "E", "messageId": "m", "writeKey": "demo"})
+        assert sent[0] == 200, sent
+        wait_until(lambda: any(d["destination"] == "d" and d["state"] in ("delivered", "dead_lettered")
+                               for d in call("GET", "/api/v1/events/m")[1].get("deliveries", [])), 20, "an end")
+        trace = {d["destination"]: d for d in call("GET", "/api/v1/events/m")[1]["deliveries"]}
+        server.terminate()
+        server.wait(20)
+        return {"literal": literal, "trace": trace, "reached": len(reached)}
+
+    closed = run("closed", "")
+    print(json.dumps({"closed": closed, "open": run("open", "egress: {allow: [11.7.7.7/32]}\\n")}))
+""")
+
+
+@pytest.mark.parametrize("listen", ["11.7.7.7:8080", "0.0.0.0:8080"])
+def test_no_packet_reaches_an_address_of_the_server_itself(tmp_path, listen):
+    result = in_namespace(tmp_path, OWN, str(tmp_path), listen)
+    closed, opened = result["closed"], result["open"]
+    assert closed["literal"][0] == 400, closed
+    assert "an address of this server itself" in json.dumps(closed["literal"]), closed
+    assert closed["trace"]["d"]["state"] == "dead_lettered", closed
+    assert closed["reached"] == 0, "the canary was reached"
+    assert opened["trace"]["d"]["state"] == "delivered", opened
+    assert opened["reached"] > 0
+
+
+def in_namespace(tmp_path, program, *arguments):
+    """What `program` prints last, as JSON; it runs in a network and mount namespace of its own."""
     if shutil.which("unshare") is None or shutil.which("ip") is None:
         pytest.skip("no unshare or ip command")
     probe = subprocess.run(["unshare", "-n", "-m", "ip", "link", "set", "lo", "up"],
@@ -105,10 +179,14 @@ def test_no_packet_reaches_a_forbidden_address(tmp_path):
         pytest.skip("this machine gives nobody a network namespace: " + probe.stderr.decode().strip())
     support = pathlib.Path(__file__).resolve().parents[1] / "support"
     done = subprocess.run(["unshare", "-n", "-m", "--propagation", "private", sys.executable, "-c",
-                           INSIDE, str(support), json.dumps(ADDRESSES), ALLOWED, str(tmp_path)],
+                           program, str(support), *arguments],
                           capture_output=True, text=True, timeout=120, env=os.environ)
     assert done.returncode == 0, done.stdout + done.stderr
-    result = json.loads(done.stdout.strip().splitlines()[-1])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def test_no_packet_reaches_a_forbidden_address(tmp_path):
+    result = in_namespace(tmp_path, INSIDE, json.dumps(ADDRESSES), ALLOWED, str(tmp_path))
     assert len(result["listening"]) >= 20, result
     assert result["closed"] == {}, "a canary was reached"
     assert set(result["open"]) == {ALLOWED}, "the exception opens exactly itself"
