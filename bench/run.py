@@ -62,7 +62,7 @@ def parse(arguments):
     p.add_argument("--runs", type=int, help="alternating runs of each row (5; quick 3)")
     p.add_argument("--seconds", type=float, default=0, help="length of a row (60, batches 10; quick 5)")
     p.add_argument("--no-hold", dest="hold", action="store_false", help="skip the search for the rate that is held")
-    p.add_argument("--hold-steps", type=int, default=3, help="halvings after the first try at 0.5")
+    p.add_argument("--hold-steps", type=int, default=1, help="halvings after the first try at 0.5")
     p.add_argument("--hold-seconds", dest="hold_s", type=float, help="180; quick 15")
     p.add_argument("--fill-events", type=int, help="10,000,000; quick 500,000")
     p.add_argument("--tributary", default=os.path.join(REPOSITORY, "build", "tributary"))
