@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "dedupe/repeat_set.h"
 #include "os/clock.h"
 #include "sim/dedupe_rig.h"
 #include "support/scaled.h"
@@ -73,6 +74,66 @@ TEST(Dedupe, ARepeatIsFoundManySegmentsAndRunsLater) {
   const log::Offset at = rig.Put(0, 1, "a");
   rig.Settle();
   EXPECT_TRUE(rig.stage->IsDuplicate(0, at));
+}
+
+// A trace looks for one id among any number of index files, and opens those that have it.
+TEST(Dedupe, AnIdIsFoundWithoutLookingIntoEveryIndexFile) {
+  DedupeRig rig(100);
+  rig.MustOpen();
+  std::vector<log::Offset> sent;
+  for (int i = 0; i < 40; ++i) {
+    if (i == 3 || i == 20 || i == 31) sent.push_back(rig.Put(0, 1, "a"));
+    rig.PutOthers(0, 99);
+    rig.Sync();
+  }
+  rig.Settle();
+  ASSERT_GE(rig.Files(".ids").size(), 35u);
+  const auto read_by = [&](auto look) {
+    const std::uint64_t before = rig.fs.calls(sim::Call::kRead);
+    look();
+    return rig.fs.calls(sim::Call::kRead) - before;
+  };
+  EXPECT_LE(read_by([&] {
+              const auto found = *rig.stage->Find(1, "a");
+              ASSERT_EQ(found.size(), 3u) << "the original and both repeats";
+              std::vector<log::Offset> offsets;
+              for (const Match& match : found) offsets.push_back(match.offset);
+              std::ranges::sort(offsets);
+              EXPECT_EQ(offsets, sent);
+            }),
+            12u);
+  EXPECT_LE(read_by([&] { EXPECT_TRUE(rig.stage->Find(1, "never sent")->empty()); }), 4u);
+}
+
+TEST(RepeatSet, NeverForgetsARepeatAndSaysPerhapsToAllPastItsLimit) {
+  std::vector<IdEntry> entries(10'000);
+  const auto make = [&](std::size_t repeats) {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      entries[i].id = {i, i * 2'654'435'761U};
+      entries[i].place = static_cast<std::uint32_t>(i);
+      if (i < repeats) entries[i].place |= IdEntry::kDuplicateBit;
+    }
+    return RepeatSet(entries);
+  };
+  EXPECT_FALSE(make(0).MayHold(entries[0].id));
+  const RepeatSet some = make(1'000);
+  std::size_t perhaps = 0;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    const bool may = some.MayHold(entries[i].id);
+    if (i >= 1'000) perhaps += may;
+    ASSERT_TRUE(may || i >= 1'000) << i;
+  }
+  EXPECT_LT(perhaps, 10u);
+  EXPECT_FALSE(make(RepeatSet::kIdsMax).MayHold({1, 1}));
+  const RepeatSet many = make(9'000);
+  for (const IdEntry& entry : entries) EXPECT_TRUE(many.MayHold(entry.id));
+  // One id again and again is one id.
+  for (IdEntry& entry : entries) {
+    entry.id = {7, 7};
+    entry.place |= IdEntry::kDuplicateBit;
+  }
+  EXPECT_TRUE(RepeatSet(entries).MayHold({7, 7}));
+  EXPECT_FALSE(RepeatSet(entries).MayHold({8, 8}));
 }
 
 // What a trace without a source asks: 2,000 of them, of which one has the id, in an old index file,

@@ -383,6 +383,7 @@ Result<std::vector<Stage::Found>> Stage::Find(const Hash128& id, std::size_t max
   if (incomplete_.load()) {
     return Fail(ErrorCode::kUnavailable, "a part of the message-id index is being made again");
   }
+  window_.KeepThoseThatMayHold({&id, 1}, Window::As::kAny, runs);
   for (const RunPtr& run : runs) {
     const auto entries = run->AllOf(id, max);
     if (!entries) {
@@ -418,6 +419,7 @@ Result<std::optional<Stage::Latest>> Stage::LatestOf(std::span<const Hash128> id
   if (incomplete_.load()) {
     return Fail(ErrorCode::kUnavailable, "a part of the message-id index is being made again");
   }
+  window_.KeepThoseThatMayHold(ids, Window::As::kOriginal, runs);
   for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
     const auto entry = (*run)->LatestOriginalOf(ids);
     if (!entry) {

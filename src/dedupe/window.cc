@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <mutex>
 
 #include "base/check.h"
 
@@ -21,6 +22,7 @@ void Window::Put(const RunPtr& run) {
   const auto same = [&](const RunPtr& other) { return other->info().first == run->info().first; };
   if (std::ranges::any_of(runs_, same)) {
     std::ranges::replace_if(runs_, same, run);
+    const std::unique_lock lock(generations_mutex_);
     for (Generation& generation : generations_) std::ranges::replace_if(generation.runs, same, run);
     return;
   }
@@ -55,6 +57,28 @@ Result<bool> Window::SeenBefore(const Hash128& id, const Moment& moment) {
   return false;
 }
 
+void Window::KeepThoseThatMayHold(std::span<const Hash128> ids, As as,
+                                  std::vector<RunPtr>& runs) const {
+  std::vector<const Run*> without;
+  {
+    const std::shared_lock lock(generations_mutex_);
+    for (const Generation& generation : generations_) {
+      if (generation.filter == nullptr) continue;
+      std::uint64_t originals = 0;
+      for (const Hash128& id : ids) originals |= generation.filter->RunsOf(id);
+      for (std::size_t i = 0; i < generation.runs.size(); ++i) {
+        const auto repeated = [&](const Hash128& id) { return generation.repeats[i].MayHold(id); };
+        if ((originals >> i & 1) != 0) continue;
+        if (as == As::kAny && std::ranges::any_of(ids, repeated)) continue;
+        without.push_back(generation.runs[i].get());
+      }
+    }
+  }
+  std::ranges::sort(without);
+  std::erase_if(runs,
+                [&](const RunPtr& run) { return std::ranges::binary_search(without, run.get()); });
+}
+
 Result<Window::Answer> Window::Ask(const RunPtr& run, const Hash128& id, const Moment& moment) {
   if (run->info().end > moment.run_first || Outside(run->info(), moment)) return Answer::kAbsent;
   ++counts_.searched;
@@ -79,6 +103,7 @@ void Window::Advance(const Moment& moment) {
     const bool aged = moment.received_s - runs_.front()->info().newest_s > options_.window_s;
     ++(aged ? counts_.closed_by_age : counts_.closed_by_ids);
     if (!generations_.empty() && generations_.front().runs.back() == runs_.front()) {
+      const std::unique_lock lock(generations_mutex_);
       generations_.pop_front();
     }
     runs_.pop_front();
@@ -100,9 +125,12 @@ Status Window::LoadOne() {
 }
 
 void Window::Fill(const RunPtr& run, const std::vector<IdEntry>& entries) {
+  RepeatSet repeats(entries);
+  const std::unique_lock lock(generations_mutex_);
   Generation& generation = GenerationFor(run->info().originals);
   const auto number = static_cast<unsigned>(generation.runs.size());
   generation.runs.push_back(run);
+  generation.repeats.push_back(std::move(repeats));
   constexpr std::size_t kAhead = 16;  // each id is a cache line that nobody has touched lately
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (i + kAhead < entries.size()) generation.filter->Prefetch(entries[i + kAhead].id);
@@ -116,7 +144,7 @@ Window::Generation& Window::GenerationFor(std::size_t ids) {
       generations_.back().filter->room() < ids) {
     auto filter = std::make_unique<IdFilter>(NextCells(ids), options_.seed);
     MakeRoom(filter->bytes());
-    generations_.push_back({std::move(filter), {}});
+    generations_.push_back({std::move(filter), {}, {}});
   }
   return generations_.back();
 }

@@ -6,14 +6,17 @@
 // Runs leave whole by count (at least max_ids are remembered) and by the second by time; both
 // depend on the record alone, so a verdict comes out the same however often it is made.
 //
-// One thread (the dedupe thread).
+// One thread (the dedupe thread), but for MayHold().
 #pragma once
 
 #include <deque>
 #include <memory>
+#include <shared_mutex>
+#include <span>
 #include <vector>
 
 #include "dedupe/id_filter.h"
+#include "dedupe/repeat_set.h"
 #include "dedupe/run_file.h"
 
 namespace tributary::dedupe {
@@ -60,6 +63,12 @@ class Window {
   Result<bool> SeenBefore(const Hash128& id, const Moment& moment);
   const RunPtr& damaged() const { return damaged_; }
 
+  // Takes out of `runs` those that surely hold none of `ids`, as an original or, with kAny, as a
+  // repeat: whoever looks for all of an id opens few files however many there are. What is not in a
+  // filter stays. Any thread.
+  enum class As { kOriginal, kAny };
+  void KeepThoseThatMayHold(std::span<const Hash128> ids, As as, std::vector<RunPtr>& runs) const;
+
   // Lets go of what is outside for this and every later moment.
   void Advance(const Moment& moment);
   bool Outside(const RunInfo& run, const Moment& moment) const;
@@ -85,6 +94,7 @@ class Window {
   struct Generation {
     std::unique_ptr<IdFilter> filter;  // null: it did not fit, any of the runs may hold any id
     std::vector<RunPtr> runs;          // by their number in the filter, oldest first
+    std::vector<RepeatSet> repeats;    // of each of them
 
     std::uint64_t RunsOf(const Hash128& id) const {
       return filter != nullptr ? filter->RunsOf(id) : ~0ULL >> (IdFilter::kRunsMax - runs.size());
@@ -99,6 +109,9 @@ class Window {
   void MakeRoom(std::size_t bytes);
 
   const WindowOptions options_;
+  // Held to change the generations, and by other threads to look at them. The dedupe thread, which
+  // alone changes them, looks without it.
+  mutable std::shared_mutex generations_mutex_;
   std::deque<RunPtr> runs_;  // oldest first; the first loaded_ of them are in generations_
   std::size_t loaded_ = 0;
   std::deque<Generation> generations_;
