@@ -12,8 +12,6 @@ namespace tributary::dedupe {
 namespace {
 
 using sim::DedupeRig;
-using testing::ElementsAre;
-using testing::IsEmpty;
 
 std::vector<bool> Bits(std::initializer_list<bool> bits) {
   return bits;
