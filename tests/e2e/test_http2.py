@@ -118,18 +118,18 @@ def test_a_receiver_that_goes_away_loses_nothing(tributary, http2):
     assert len(http2.message_ids()) == 120
 
 
-def test_an_answer_of_megabytes_is_cut_and_costs_its_connection_at_most(tributary, http2):
+def test_an_answer_of_megabytes_is_cut_and_the_connection_stays(tributary, http2):
     destination(tributary, http2, "/flood", retry={"schedule": ["0s"]})
     send(tributary, range(3))
     wait_until(lambda: tributary.stats("hook")["dead_lettered"] == 3, message="given up")
-    [pair] = tributary.get("/api/v1/events/h2-0").json()["deliveries"]
-    assert [a["status"] for a in pair["attempts"]] == [400]
-    # libcurl keeps the connection, mostly: what it has read of the cut stream may make it give it up.
+    for i in range(3):
+        [pair] = tributary.get(f"/api/v1/events/h2-{i}").json()["deliveries"]
+        assert [a["status"] for a in pair["attempts"]] == [400]
     changed = tributary.request("PATCH", "/api/v1/destinations/hook", {"url": http2.url + "/ok"})
     assert changed.status == 200, changed
     send(tributary, range(3, 6))
     wait_until(lambda: tributary.stats("hook")["delivered"] == 3, message="delivered")
-    assert len(http2.sessions()) <= 1 + 3
+    assert http2.sessions() == {1}
 
 
 def test_a_restart_begins_anew(tmp_path, http2):

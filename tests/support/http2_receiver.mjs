@@ -20,6 +20,8 @@ const server = http2.createSecureServer({
   cert: fs.readFileSync(certificate),
   key: fs.readFileSync(key),
   allowHTTP1: false,
+  // Megabytes: more than several floods at once, or Node refuses streams (ENHANCE_YOUR_CALM).
+  maxSessionMemory: 100,
 })
 
 const sessions = new Map() // session -> {number, open}
