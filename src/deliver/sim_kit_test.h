@@ -46,7 +46,7 @@ class Sim final : public os::Clock {
     TimerId At(MonoNanos when, os::Task task) override {
       return sim_.AddTimer(*this, when, std::move(task));
     }
-    void Cancel(TimerId id) override { sim_.timers_.erase(sim_.when_of_[id]); }
+    void Cancel(TimerId id) override { sim_.CancelTimer(id); }
     MonoNanos Now() const override { return sim_.now_; }
 
    private:
@@ -102,14 +102,23 @@ class Sim final : public os::Clock {
     timers_.emplace(When{when, id}, Timer{&exec, std::move(task)});
     return id;
   }
+  // Also one that is due and waits for its turn.
+  void CancelTimer(os::Executor::TimerId id) {
+    const auto found = when_of_.find(id);
+    if (found == when_of_.end()) return;
+    timers_.erase(found->second);
+    when_of_.erase(found);
+  }
   bool AnyReady() const {
     return std::ranges::any_of(execs_, [](const auto& exec) { return !exec->queue_.empty(); });
   }
   bool RunOne(MonoNanos until) {
     while (!timers_.empty() && timers_.begin()->first.first <= now_) {
       auto node = timers_.extract(timers_.begin());
-      when_of_.erase(node.key().second);
-      node.mapped().exec->Post(std::move(node.mapped().task));
+      Timer& due = node.mapped();
+      due.exec->Post([this, id = node.key().second, task = std::move(due.task)]() mutable {
+        if (when_of_.erase(id) != 0) task();
+      });
     }
     std::vector<Exec*> ready;
     for (const auto& exec : execs_) {
@@ -240,6 +249,7 @@ struct Receivers {
   std::function<Answer(const std::string& destination, const Delivery& delivery)> answer =
       [](const std::string&, const Delivery&) { return Answer{}; };
   std::vector<Seen> seen;
+  bool keep_seen = true;  // false: `answer` keeps what it needs, and a million are no memory
   std::size_t canceled = 0;
   static inline Receivers* current = nullptr;
 
@@ -272,6 +282,26 @@ class SimDestination : public Destination {
   void Deliver(const Delivery& delivery, Done done) override {
     Receivers& all = *Receivers::current;
     Receivers::Answer answer = all.answer(name_, delivery);
+    const bool kept = all.keep_seen;
+    if (kept) Note(all, delivery, answer);
+    ++pending_;
+    if (answer.never) return;
+    loop_->At(loop_->Now() + answer.after,
+              [this, alive = std::weak_ptr<char>(alive_), kept, i = all.seen.size() - 1,
+               outcome = std::move(answer.outcome), done = std::move(done)]() mutable {
+                if (alive.expired()) return;
+                --pending_;
+                if (kept) {
+                  Seen& seen = Receivers::current->seen.at(i);
+                  seen.answered = true;
+                  seen.answered_at = loop_->Now();
+                }
+                done(std::move(outcome));
+              });
+  }
+
+ private:
+  void Note(Receivers& all, const Delivery& delivery, const Receivers::Answer& answer) const {
     all.seen.push_back(
         {.destination = name_,
          .at = {delivery.record->partition, delivery.record->offset},
@@ -283,21 +313,8 @@ class SimDestination : public Destination {
          .batch = delivery.batch,
          .body = delivery.batch ? std::string(delivery.body) : std::string(),
          .accepted = !answer.never && answer.outcome.verdict == Verdict::kDelivered});
-    ++pending_;
-    if (answer.never) return;
-    loop_->At(loop_->Now() + answer.after,
-              [this, alive = std::weak_ptr<char>(alive_), i = all.seen.size() - 1,
-               outcome = std::move(answer.outcome), done = std::move(done)]() mutable {
-                if (alive.expired()) return;
-                --pending_;
-                Seen& seen = Receivers::current->seen.at(i);
-                seen.answered = true;
-                seen.answered_at = loop_->Now();
-                done(std::move(outcome));
-              });
   }
 
- private:
   os::Executor* loop_;
   std::string name_;
   std::size_t pending_ = 0;

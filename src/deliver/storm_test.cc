@@ -2,6 +2,8 @@
 // neither its rows, nor our memory, nor the load on it grow with what waits.
 #include <gtest/gtest.h>
 
+#include <deque>
+
 #include "deliver/sim_kit_test.h"
 #include "os/process.h"
 #include "support/scaled.h"
@@ -13,15 +15,17 @@ constexpr MonoNanos kHour = 3600 * kNanosPerSecond;
 constexpr std::size_t kWaiting = 1'000'000;
 constexpr std::size_t kBatch = 1'000;
 
-void AppendBacklog(DeliverWorld& world, std::size_t events) {
+// Of so many keys in turn; 0: each has its own.
+void AppendBacklog(DeliverWorld& world, std::size_t events, std::size_t keys = 0) {
   for (std::size_t done = 0; done < events; done += kBatch) {
     auto batch = std::make_unique<log::Batch>();
     for (std::size_t i = 0; i < kBatch; ++i) {
       const std::string id = std::to_string(done + i);
+      const std::string key = keys == 0 ? id : std::to_string((done + i) % keys);
       const log::RecordFields fields{.received_at_us = world.sim.Now(),
                                      .source = 1,
                                      .type = log::EventType::kTrack,
-                                     .key = id,
+                                     .key = key,
                                      .name = "Event",
                                      .message_id = id};
       ASSERT_TRUE(batch->Add(fields, R"({"event":1})").has_value());
@@ -38,11 +42,13 @@ Receivers::Answer Failure() {
 }
 
 struct Storm : DeliverWorld {
-  explicit Storm(std::size_t rows_max) : DeliverWorld(7) {
+  explicit Storm(std::size_t rows_max, nlohmann::json more = nlohmann::json::object())
+      : DeliverWorld(7) {
     verdicts.sync_by_itself = true;
     options.waiting_rows_max = rows_max;
     Open();
-    Make("d", {{"retry", {{"schedule", {"0s", "5s", "5m", "30m", "2h"}}}}});
+    more["retry"] = {{"schedule", {"0s", "5s", "5m", "30m", "2h"}}};
+    Make("d", more);
   }
 };
 
@@ -70,6 +76,71 @@ TEST(Storm, AnHourOf500sCostsTheDestinationAFewHundredRequests) {
 
   world.receivers.answer = [](const std::string&, const Delivery&) { return Receivers::Answer{}; };
   EXPECT_TRUE(world.sim.RunUntil([&] { return world.Stats("d").delivered > 2'000; }, kHour));
+}
+
+// What came after the hour, request by request.
+struct Recovery {
+  static constexpr std::size_t kKeys = 1'000;
+  std::vector<bool> accepted;
+  std::vector<log::Offset> newest = std::vector<log::Offset>(kKeys, 0);  // of each key, + 1
+  std::deque<MonoNanos> second;  // requests of the second before
+  std::size_t count = 0;
+  std::size_t repeats = 0;
+  std::size_t out_of_order = 0;
+  std::size_t most_a_second = 0;
+
+  explicit Recovery(std::size_t events) : accepted(events) {}
+  void Take(MonoNanos now, log::Offset offset) {
+    ++count;
+    if (accepted[offset]) ++repeats;
+    accepted[offset] = true;
+    log::Offset& before = newest[offset % kKeys];
+    if (offset < before) ++out_of_order;
+    before = offset + 1;
+    second.push_back(now);
+    while (second.front() + kNanosPerSecond <= now) second.pop_front();
+    most_a_second = std::max(most_a_second, second.size());
+  }
+};
+
+// The power goes twice during the hour. Then everything arrives: each key in its order, and never
+// faster than the destination may be asked, for all that waits.
+TEST(Storm, AfterTheHourAllArriveInOrderBelowTheRate) {
+  constexpr std::size_t kRate = 2'000;
+  Storm world(100'000, {{"order", "key"}, {"rate_limit", kRate}, {"concurrency", 64}});
+  const std::size_t events = test::Scaled(kWaiting);
+  AppendBacklog(world, events, Recovery::kKeys);
+  world.receivers.keep_seen = false;
+  std::size_t failures = 0;
+  world.receivers.answer = [&](const std::string&, const Delivery&) {
+    ++failures;
+    return Failure();
+  };
+  for (int third = 0; third < 3; ++third) {
+    if (third > 0) {
+      world.Crash(static_cast<std::uint64_t>(third));
+      world.Open();
+    }
+    world.sim.RunFor(kHour / 3);
+  }
+  EXPECT_EQ(world.Stats("d").delivered, 0u);
+  EXPECT_LT(failures, 1'000u);
+
+  Recovery recovery(events);
+  world.receivers.answer = [&](const std::string&, const Delivery& delivery) {
+    recovery.Take(world.sim.Monotonic(), delivery.record->offset);
+    return Receivers::Answer{};
+  };
+  const MonoNanos enough = kHour * 3 + kNanosPerSecond * (2 * events / kRate);
+  ASSERT_TRUE(world.sim.RunUntil([&] { return recovery.count >= events; }, enough));
+  world.sim.RunFor(kNanosPerSecond);
+  EXPECT_EQ(world.Stats("d").delivered, events);
+  EXPECT_EQ(recovery.count, events);
+  EXPECT_EQ(recovery.repeats, 0u);
+  EXPECT_EQ(recovery.out_of_order, 0u);
+  EXPECT_LE(recovery.most_a_second, kRate + kRate / 10);  // the burst
+  EXPECT_GT(recovery.most_a_second, kRate / 2);           // it was asked as much as it may be
+  EXPECT_EQ(world.Stats("d").dead_lettered + world.Stats("d").dropped, 0u);
 }
 
 TEST(Storm, RowsStopAtTheirCapWhereTheBreakerHasNoReasonToOpen) {
