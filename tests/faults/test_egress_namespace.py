@@ -5,14 +5,11 @@ every connect: not one packet reaches a canary. With `egress.allow` exactly one 
 which shows that the canaries sing. Skipped where a process may not have namespaces of its own.
 """
 import json
-import os
-import pathlib
-import shutil
-import subprocess
-import sys
 import textwrap
 
 import pytest
+
+from namespace import in_namespace
 
 ADDRESSES = [
     "10.1.2.3", "172.16.5.4", "172.31.255.254", "192.168.7.7", "100.64.0.9", "100.100.100.200",
@@ -159,7 +156,7 @@ OWN = textwrap.dedent("""
 
 @pytest.mark.parametrize("listen", ["11.7.7.7:8080", "0.0.0.0:8080"])
 def test_no_packet_reaches_an_address_of_the_server_itself(tmp_path, listen):
-    result = in_namespace(tmp_path, OWN, str(tmp_path), listen)
+    result = in_namespace(OWN, str(tmp_path), listen)
     closed, opened = result["closed"], result["open"]
     assert closed["literal"][0] == 400, closed
     assert "an address of this server itself" in json.dumps(closed["literal"]), closed
@@ -169,24 +166,8 @@ def test_no_packet_reaches_an_address_of_the_server_itself(tmp_path, listen):
     assert opened["reached"] > 0
 
 
-def in_namespace(tmp_path, program, *arguments):
-    """What `program` prints last, as JSON; it runs in a network and mount namespace of its own."""
-    if shutil.which("unshare") is None or shutil.which("ip") is None:
-        pytest.skip("no unshare or ip command")
-    probe = subprocess.run(["unshare", "-n", "-m", "ip", "link", "set", "lo", "up"],
-                           capture_output=True)
-    if probe.returncode != 0:
-        pytest.skip("this machine gives nobody a network namespace: " + probe.stderr.decode().strip())
-    support = pathlib.Path(__file__).resolve().parents[1] / "support"
-    done = subprocess.run(["unshare", "-n", "-m", "--propagation", "private", sys.executable, "-c",
-                           program, str(support), *arguments],
-                          capture_output=True, text=True, timeout=120, env=os.environ)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
 def test_no_packet_reaches_a_forbidden_address(tmp_path):
-    result = in_namespace(tmp_path, INSIDE, json.dumps(ADDRESSES), ALLOWED, str(tmp_path))
+    result = in_namespace(INSIDE, json.dumps(ADDRESSES), ALLOWED, str(tmp_path))
     assert len(result["listening"]) >= 20, result
     assert result["closed"] == {}, "a canary was reached"
     assert set(result["open"]) == {ALLOWED}, "the exception opens exactly itself"
