@@ -192,6 +192,17 @@ TEST(EventList, ADamagedRecordIsPassedOver) {
   EXPECT_EQ(kit.All("?limit=2"), (Ids{"m4", "m3", "m1", "m0"}));
 }
 
+// Window by window this would not end.
+TEST(EventList, ALeapOfTheLogIsPassedInOneStep) {
+  ListKit kit;
+  kit.AddMany(3);
+  kit.log.Leap(0, log::Offset{1} << 60U);
+  kit.AddMany(2);
+  EXPECT_EQ(kit.All("?"), (Ids{"m4", "m3", "m2", "m1", "m0"}));
+  EXPECT_EQ(kit.All("?limit=1"), (Ids{"m4", "m3", "m2", "m1", "m0"}));
+  EXPECT_EQ(kit.All("?order=asc"), (Ids{"m0", "m1", "m2", "m3", "m4"}));
+}
+
 TEST(EventList, ACursorBelowRetentionEndsTheList) {
   ListKit kit;
   kit.AddMany(6);

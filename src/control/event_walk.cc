@@ -58,22 +58,29 @@ class EventWalk::Part {
     const Offset low = back ? (at_ - to_ > size ? at_ - size : to_) : at_;
     const Offset high = back ? at_ : std::min(to_, at_ + size);
     const std::uint64_t bytes_before = walk_.left_.bytes;
-    TRY(Collect(low, high));
+    TRY_ASSIGN(const Offset next, Collect(low, high));
     if (back) std::ranges::reverse(matches_);
-    at_ = back ? low : high;
-    Adapt(bytes_before - walk_.left_.bytes);
+    at_ = back ? low : std::min(to_, next);
+    const std::uint64_t bytes = bytes_before - walk_.left_.bytes;
+    if (back && bytes == 0) at_ = std::max(to_, walk_.log_.EndBelow(partition_, low));
+    Adapt(bytes);
     return {};
   }
 
-  Status Collect(Offset low, Offset high) {
+  // Returns where the log goes on: `high`, or the record after a leap.
+  Result<Offset> Collect(Offset low, Offset high) {
+    Offset after = high;
     const std::vector<bool> repeats = walk_.verdicts_.Duplicates(partition_, low, high);
     for (Offset next = low; next < high;) {
       auto chunk = walk_.log_.Read(partition_, next, kWalkReadBytes);
-      if (!chunk && chunk.error().code() == ErrorCode::kNotFound) return {};
+      if (!chunk && chunk.error().code() == ErrorCode::kNotFound) return high;
       if (!chunk) return Fail(chunk.error());
       const std::size_t found_before = matches_.size();
       for (const log::RecordView& record : (*chunk)->From(next)) {
-        if (record.offset >= high) break;
+        if (record.offset >= high) {
+          after = record.offset;
+          break;
+        }
         walk_.Count(record);
         const bool duplicate = repeats[record.offset - low];
         if (duplicate && !walk_.options_.duplicates) continue;
@@ -82,7 +89,7 @@ class EventWalk::Part {
       next = (*chunk)->end();
       if (matches_.size() > found_before) chunks_.push_back(*std::move(chunk));
     }
-    return {};
+    return after;
   }
 
   void Adapt(std::uint64_t bytes) {

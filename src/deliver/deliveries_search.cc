@@ -227,6 +227,7 @@ Result<DeliverySearch::Candidates> DeliverySearch::NextFromLog(log::Offset lowes
   }
   records_ += end - first;
   mark_ = {.partition = p, .end = first};
+  if (records.empty()) mark_.end = std::max(lowest, world_.log->EndBelow(p, first));
   return out;
 }
 

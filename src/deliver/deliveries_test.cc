@@ -110,6 +110,20 @@ TEST(Deliveries, EveryPairIsListedOnceInItsState) {
 }
 
 // Whatever the filters and the size of a page, all pages say how many there are.
+// 512 offsets at a time it would not end.
+TEST(Deliveries, ALeapOfTheLogIsPassedInOneStep) {
+  HistoryWorld w(3, 1);
+  w.Open();
+  w.Make("hook");
+  for (int i = 0; i < 3; ++i) w.Append("Event");
+  w.log.Leap(0, log::Offset{1} << 60U);
+  for (int i = 0; i < 2; ++i) w.Append("Event");
+  w.sim.RunFor(kS);
+  EXPECT_EQ(w.All().size(), 5U);
+  EXPECT_EQ(w.All({.limit = 1}).size(), 5U);
+  EXPECT_EQ(w.Stats("hook").delivered, 5U);
+}
+
 TEST(Deliveries, AreCountedForAnyQuery) {
   for (const std::uint32_t partitions : {1U, 3U}) {
     HistoryWorld w(11, partitions);

@@ -284,6 +284,11 @@ TEST(Log, NoneModeNeverSyncsAndLeapsPastWhatCursorsMayHaveSeen) {
   ASSERT_TRUE(after);
   EXPECT_GE(*after, 10u) << "an offset that a cursor may have passed is not given out again";
   EXPECT_EQ(rig.ReadAll().rbegin()->second, "after");
+  const Offset kept = rig.log().EndBelow(0, *after);
+  EXPECT_LE(kept, 10u) << "a walk back from the newest passes the leap in one step";
+  EXPECT_EQ(rig.log().EndBelow(0, *after - 1), kept);
+  EXPECT_EQ(rig.log().EndBelow(0, kept), kept);
+  EXPECT_EQ(rig.log().EndBelow(0, *after + 1), *after + 1);
   rig.CloseCleanly();
   ASSERT_TRUE(rig.Open());
   EXPECT_EQ(*rig.Put("y"), *after + 1) << "closed in good order there is nothing to leap over";

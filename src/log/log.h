@@ -153,6 +153,10 @@ class Log {
     RecordView record;
   };
   Result<Found> ReadOne(Partition partition, Offset offset);
+  // For walks from the newest back: one past the newest offset below `at` that some segment has.
+  // That is `at` itself, but within a leap of the log its beginning, so that nobody walks through
+  // four thousand million offsets that never were.
+  Offset EndBelow(Partition partition, Offset at) const;
 
   // The first offset whose received_at is at or after `at` (committed() when there is none).
   virtual Result<Offset> OffsetAtTime(Partition partition, UnixMicros at) = 0;

@@ -1,5 +1,8 @@
 #include "log/log.h"
 
+#include <algorithm>
+#include <ranges>
+
 namespace tributary::log {
 
 Result<Log::Found> Log::ReadOne(Partition partition, Offset offset) {
@@ -12,6 +15,14 @@ Result<Log::Found> Log::ReadOne(Partition partition, Offset offset) {
                                           " was retained away or lost to damage");
   }
   return Found{std::move(chunk), records.front()};
+}
+
+Offset Log::EndBelow(Partition partition, Offset at) const {
+  const std::vector<SegmentInfo> all = segments(partition);
+  for (const SegmentInfo& segment : all | std::views::reverse) {
+    if (segment.first < at) return std::min(at, segment.end);
+  }
+  return at;
 }
 
 }  // namespace tributary::log

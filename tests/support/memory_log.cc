@@ -24,6 +24,7 @@ struct MemoryLog::Part {
   Offset assigned = 0;
   UnixMicros newest_us = 0;
   std::deque<std::shared_ptr<const FrameChunk>> chunks;  // one per batch, in order
+  std::map<Offset, Offset> leaps;                        // from where to where
 };
 
 struct MemoryLog::Pending {
@@ -156,6 +157,15 @@ void MemoryLog::Lose(Partition partition, Offset offset) {
   }
 }
 
+void MemoryLog::Leap(Partition partition, Offset to) {
+  const std::lock_guard lock(mutex_);
+  Part& p = part(partition);
+  CHECK_OP(p.assigned, ==, p.committed);
+  CHECK_OP(p.committed, <, to);
+  p.leaps.emplace(p.committed, to);
+  p.committed = p.assigned = to;
+}
+
 void MemoryLog::SetSegments(std::uint64_t records, std::string dir) {
   const std::lock_guard lock(mutex_);
   segment_records_ = records;
@@ -233,12 +243,15 @@ std::vector<log::Log::SegmentInfo> MemoryLog::segments(Partition partition) cons
   const std::lock_guard lock(mutex_);
   const Part& p = part(partition);
   std::vector<SegmentInfo> all;
-  for (Offset at = p.first / segment_records_ * segment_records_;; at += segment_records_) {
+  for (Offset at = p.first / segment_records_ * segment_records_;;) {
+    const auto leap = p.leaps.lower_bound(at);
+    const bool cut = leap != p.leaps.end() && leap->first <= at + segment_records_;
+    const Offset end = cut ? leap->first : at + segment_records_;
     SegmentInfo info;
     info.partition = partition;
     info.first = at;
-    info.sealed = at + segment_records_ <= p.committed;
-    info.end = info.sealed ? at + segment_records_ : p.committed;
+    info.sealed = end <= p.committed;
+    info.end = info.sealed ? end : p.committed;
     std::string digits = std::to_string(at);
     digits.insert(0, 20 - digits.size(), '0');
     info.path_stem = dir_ + "/p" + std::to_string(partition) + "/" + digits;
@@ -249,6 +262,7 @@ std::vector<log::Log::SegmentInfo> MemoryLog::segments(Partition partition) cons
     }
     all.push_back(std::move(info));
     if (!all.back().sealed) return all;
+    at = cut ? leap->second : end;
   }
 }
 

@@ -36,6 +36,8 @@ class MemoryLog final : public log::Log {
   void FailReads(std::optional<Error> error);
   // Retention: everything below `end` is gone, whole chunks or not.
   void RetainTo(log::Partition partition, log::Offset end);
+  // What is appended next begins at `to`, as after a crash that left unknown how far offsets went.
+  void Leap(log::Partition partition, log::Offset to);
   // Damage: the record is gone, its neighbours stay.
   void Lose(log::Partition partition, log::Offset offset);
   // segments() speaks of runs of so many records (default 1,000), as files under `dir`.
