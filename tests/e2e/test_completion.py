@@ -1,6 +1,11 @@
 """Shell completion: really run by bash, and by zsh and fish where they are installed."""
+import os
+import pty
+import re
+import select
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -70,6 +75,46 @@ def test_fish_offers_verbs_and_options(tmp_path):
                               f"source {file}; complete -C '{line}'"], capture_output=True,
                              text=True, timeout=20)
         assert [x.split("\t")[0] for x in ran.stdout.splitlines()] == [expected], (line, ran)
+
+
+class Zsh:
+    """An interactive zsh at a terminal of ours, with its completion system and our script."""
+
+    def __init__(self, directory):
+        file = directory / "completion.zsh"
+        file.write_text(script("zsh"))
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execvpe("zsh", ["zsh", "-f", "-i"], {**os.environ, "TERM": "dumb", "ZDOTDIR": str(directory),
+                                                    "PS1": "$ "})
+        self.say(f"unsetopt zle_bracketed_paste; autoload -Uz compinit && compinit -u -D && source {file}; "
+                 "echo re''ady\n", "ready")
+
+    def say(self, text, expected, timeout=20):
+        """Types `text` and reads until `expected` has come back."""
+        os.write(self.terminal, text.encode())
+        got, deadline = "", time.monotonic() + timeout
+        while expected not in got:
+            assert time.monotonic() < deadline, got
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                got += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\x07", "", os.read(self.terminal, 4096).decode())
+        return got
+
+    def close(self):
+        os.close(self.terminal)
+        os.waitpid(self.pid, 0)
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+def test_zsh_completes_what_is_typed(tmp_path):
+    zsh = Zsh(tmp_path)
+    try:
+        for typed, expected in [("tributary desti\t", "destinations"), ("tributary sources keys ro\t", "rotate"),
+                                ("tributary events tail --sou\t", "--source")]:
+            zsh.say(typed, expected)
+            zsh.say("\x15", "")  # the line is taken back
+    finally:
+        zsh.close()
 
 
 def test_another_shell_is_refused():
