@@ -101,6 +101,8 @@ EngineImpl::~EngineImpl() {
     world_.log->RemoveHolder(entry->lane.get());
   }
   for (const auto& state : loops_) state->lanes.clear();
+  // A change that still waits in its lane holds the entry, and the entry the lane.
+  for (const auto& [name, entry] : by_name_) entry->lane.reset();
 }
 
 LaneWorld EngineImpl::LaneWorldOf(LoopState& loop) const {
