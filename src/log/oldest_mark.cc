@@ -6,14 +6,14 @@
 namespace tributary::log {
 namespace {
 
-constexpr std::string_view kMagic = "TRIBOLD\n";
+constexpr std::string_view kMarkMagic = "TRIBOLD\n";
 constexpr std::size_t kMarkBytes = 24;
 constexpr std::uint32_t kVersion = 1;
 
 }  // namespace
 
 Status WriteOldestMark(os::FileSystem& fs, const std::string& dir, Offset oldest) {
-  std::string bytes(kMagic);
+  std::string bytes(kMarkMagic);
   AppendLe(bytes, oldest);
   AppendLe(bytes, kVersion);
   AppendLe(bytes, Crc32c(bytes));
@@ -24,7 +24,7 @@ Result<Offset> ReadOldestMark(os::FileSystem& fs, const std::string& dir) {
   const auto bytes = os::ReadFile(fs, dir + "/" + kOldestMarkName, 4096);
   if (!bytes && bytes.error().code() == ErrorCode::kNotFound) return Offset{0};
   if (!bytes) return Fail(bytes.error());
-  if (bytes->size() != kMarkBytes || !bytes->starts_with(kMagic) ||
+  if (bytes->size() != kMarkBytes || !bytes->starts_with(kMarkMagic) ||
       LoadLe<std::uint32_t>(bytes->data() + 20) != Crc32c(std::string_view(*bytes).substr(0, 20))) {
     return Fail(ErrorCode::kCorrupt, "the mark of the oldest offset is damaged");
   }

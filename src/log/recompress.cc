@@ -8,7 +8,7 @@
 namespace tributary::log {
 namespace {
 
-constexpr MonoNanos kRetryAfterNs = 10 * kNanosPerSecond;
+constexpr MonoNanos kTryAgainAfterNs = 10 * kNanosPerSecond;
 constexpr MonoNanos kMeasureEveryNs = 250 * kNanosPerMilli;
 
 }  // namespace
@@ -216,7 +216,7 @@ Status Recompressor::Install(const Segment& compressed, std::uint64_t next_segme
 
 void Recompressor::Abandon(const Error& error) {
   LogWarn("segment_not_recompressed", {{"partition", partition_}, {"reason", error.message()}});
-  retry_at_ns_ = world_.clock->Monotonic() + kRetryAfterNs;
+  retry_at_ns_ = world_.clock->Monotonic() + kTryAgainAfterNs;
   if (job_ == nullptr) return;
   IgnoreError(world_.fs->Remove(job_->target_path), "removed at the next start at the latest");
   job_.reset();
