@@ -434,6 +434,24 @@ TEST(Engine, CloseDoesNotWaitForVerdictsThatNeverCome) {
   EXPECT_TRUE(closed);
 }
 
+// The committer has something under way when the change comes: it waits in its lane.
+TEST(Engine, EndingWhileAChangeWaitsLeavesNothingBehind) {
+  for (MonoNanos before = 0; before < 10 * kNanosPerMilli; before += kNanosPerMilli / 2) {
+    {
+      DeliverWorld w(3);
+      w.Open();
+      w.Make("d");
+      w.AppendMany(5);
+      w.sim.RunFor(before);
+      w.engine->Patch(
+          "d", R"({"timeout":"2s"})", [](const auto&) {}, "");
+      w.sim.RunFor(kNanosPerMilli / 10);
+      ASSERT_GT(Receivers::instances, 0);
+    }
+    EXPECT_EQ(Receivers::instances, 0) << before;
+  }
+}
+
 TEST(Engine, ResponsesOfTheSeedListMatchingDestinationsOnly) {
   const std::vector<PairTrace> pairs{{.destination = "a", .state = PairState::kDelivered},
                                      {.destination = "b", .state = PairState::kFiltered},

@@ -3,8 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "deliver/destination.h"
 #include "deliver/sim_clock_kit_test.h"
+#include "deliver/stored.h"
 
 namespace tributary::deliver {
 
@@ -37,6 +44,7 @@ struct Receivers {
   bool keep_seen = true;  // false: `answer` keeps what it needs, and a million are no memory
   std::size_t canceled = 0;
   static inline Receivers* current = nullptr;
+  static inline int instances = 0;  // of SimDestination, whichever world made them
 
   std::size_t Accepted(const std::string& destination) const {
     std::size_t n = 0;
@@ -60,8 +68,11 @@ class SimDestination : public Destination {
     }
   };
   SimDestination(const OptionsType&, const DestinationContext& context)
-      : loop_(context.loop), name_(context.name) {}
+      : loop_(context.loop), name_(context.name) {
+    ++Receivers::instances;
+  }
   ~SimDestination() override {
+    --Receivers::instances;
     if (Receivers::current != nullptr) Receivers::current->canceled += pending_;
   }
   void Deliver(const Delivery& delivery, Done done) override {
