@@ -34,6 +34,7 @@
 #include "base/result.h"
 #include "config/option_list.h"
 #include "deliver/outcome.h"
+#include "deliver/retried_statuses.h"
 #include "http/client.h"
 #include "log/record.h"
 #include "os/clock.h"
@@ -95,6 +96,7 @@ struct DestinationContext {
   std::string files_root;    // where `file` may write
   std::string user_agent;    // "Tributary/0.1.0"
   MonoNanos timeout_ns = 0;  // of one attempt
+  RetriedStatuses retried;
   Witness* witness = nullptr;
 };
 

@@ -147,6 +147,7 @@ Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revi
                                    .files_root = options_.files_root,
                                    .user_agent = options_.user_agent,
                                    .timeout_ns = spec.lane.timeout_ns,
+                                   .retried = RetriedStatuses::Of(spec.lane.retry.statuses).value(),
                                    .witness = witness};
   return LaneSettings{
       .revision = revision,

@@ -12,10 +12,6 @@
 namespace tributary::deliver {
 namespace {
 
-bool Retried(int status) {
-  return status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
-}
-
 std::string_view HeaderValue(const http::ClientResponse& response, std::string_view lower_name) {
   for (const auto& [name, value] : response.headers) {
     if (AsciiLower(name) == lower_name) return value;
@@ -91,7 +87,8 @@ std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_
   return std::clamp<std::int64_t>(*at - now_us, 0, kMaxMicros) * 1000;
 }
 
-Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us) {
+Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us,
+                      const RetriedStatuses& retried) {
   Outcome outcome;
   outcome.status = response.status;
   outcome.response = response.body.substr(0, kResponseBytesKept);
@@ -107,7 +104,7 @@ Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us) {
   const int status = response.status;
   if (status >= 200 && status < 300) return outcome;
   outcome.error = "HTTP " + std::to_string(status);
-  if (Retried(status)) {
+  if (retried.contains(status)) {
     outcome.verdict = Verdict::kRetry;
     outcome.retry_after_ns = ParseRetryAfter(HeaderValue(response, "retry-after"), now_us);
   } else if (status == 410) {

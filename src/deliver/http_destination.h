@@ -14,10 +14,11 @@
 
 namespace tributary::deliver {
 
-// What a status means (downstream-dispatch.md, section 5): 2xx delivered; 408, 409, 425, 429, 5xx
-// and network errors retried, after Retry-After if the receiver gave one; 410 disables; everything
+// What a status means (downstream-dispatch.md, section 5): 2xx delivered; those of `retried` and
+// network errors retried, after Retry-After if the receiver gave one; 410 disables; everything
 // else, redirects included, is final. `now_us` turns a Retry-After date into a span.
-Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us);
+Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us,
+                      const RetriedStatuses& retried);
 
 // Retry-After: seconds or an HTTP date. Clamped to [0, kRetryAfterMax]; nullopt when it is
 // negative, no number and no date: the schedule decides then.
@@ -43,7 +44,7 @@ class HttpDestination : public Destination {
   // An error is final for that event and becomes the dead letter's reason.
   virtual Result<http::ClientRequest> Encode(const Delivery& delivery) const = 0;
   virtual Outcome Judge(const http::ClientResponse& response, UnixMicros now_us) const {
-    return JudgeResponse(response, now_us);
+    return JudgeResponse(response, now_us, context_.retried);
   }
 
   // With one, each request carries `Authorization: Bearer …`. No token: the attempt ends as a retry

@@ -2,14 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include "support/durations.h"
+
 namespace tributary::deliver {
 namespace {
 
-constexpr MonoNanos kS = kNanosPerSecond;
 // 1994-11-06T08:49:37Z
-constexpr UnixMicros kNow = 784'111'777LL * kMicrosPerSecond;
+constexpr UnixMicros kMoment = 784'111'777LL * kMicrosPerSecond;
 
-http::ClientResponse Status(int status) {
+http::ClientResponse Answer(int status) {
   return {.status = status};
 }
 
@@ -21,11 +22,41 @@ TEST(JudgeResponse, EveryStatusHasItsVerdict) {
       wanted = Verdict::kRetry;
     }
     if (status == 410) wanted = Verdict::kDisable;
-    const Outcome outcome = JudgeResponse(Status(status), kNow);
+    const Outcome outcome = JudgeResponse(Answer(status), kMoment, {});
     ASSERT_EQ(outcome.verdict, wanted) << status;
     ASSERT_EQ(outcome.status, status);
     ASSERT_EQ(outcome.error.empty(), wanted == Verdict::kDelivered) << status;
   }
+}
+
+TEST(JudgeResponse, ADestinationMayNameTheStatusesThatAreTriedAgain) {
+  const auto chosen = RetriedStatuses::Of({"401", "410", "302", "50x"});
+  ASSERT_FALSE(chosen.has_value());
+  EXPECT_EQ(chosen.error().field(), "retry.statuses[3]");
+  const auto retried = RetriedStatuses::Of({"401", "410", "302", "5xx"}).value();
+  for (int status = 300; status < 600; ++status) {
+    const bool again = status == 401 || status == 410 || status == 302 || status >= 500;
+    ASSERT_EQ(JudgeResponse(Answer(status), kMoment, retried).verdict,
+              again ? Verdict::kRetry : Verdict::kReject)
+        << status;
+  }
+  EXPECT_EQ(JudgeResponse(Answer(204), kMoment, retried).verdict, Verdict::kDelivered);
+  EXPECT_EQ(JudgeResponse({.failure = http::Failure::kReset}, kMoment, retried).verdict,
+            Verdict::kRetry);
+  http::ClientResponse limited = Answer(401);
+  limited.headers = {{"Retry-After", "7"}};
+  EXPECT_EQ(JudgeResponse(limited, kMoment, retried).retry_after_ns, 7 * kS);
+}
+
+TEST(RetriedStatuses, AreThreeDigitsOrAHundredFrom300To599) {
+  for (const char* word : {"", "4", "42", "4290", "200", "2xx", "600", "6xx", "299", "xxx", "4x9",
+                           "-42", "+42", " 42", "5XX", "4.2"}) {
+    EXPECT_FALSE(RetriedStatuses::Of({word}).has_value()) << word;
+  }
+  const auto edges = RetriedStatuses::Of({"300", "599"}).value();
+  EXPECT_TRUE(edges.contains(300) && edges.contains(599));
+  for (const int status : {0, 200, 299, 301, 598, 600}) EXPECT_FALSE(edges.contains(status));
+  EXPECT_FALSE(RetriedStatuses::Of({}).value().contains(500));
 }
 
 TEST(JudgeResponse, NetworkErrorsAreRetriedAndNamed) {
@@ -33,42 +64,43 @@ TEST(JudgeResponse, NetworkErrorsAreRetriedAndNamed) {
   for (const Failure failure :
        {Failure::kTimeout, Failure::kRefused, Failure::kReset, Failure::kNotFound, Failure::kTls,
         Failure::kBlocked, Failure::kOther}) {
-    const Outcome outcome = JudgeResponse({.failure = failure, .error = "why"}, kNow);
+    const Outcome outcome = JudgeResponse({.failure = failure, .error = "why"}, kMoment, {});
     EXPECT_EQ(outcome.verdict, Verdict::kRetry);
     EXPECT_EQ(outcome.error, std::string(http::FailureName(failure)) + ": why");
   }
-  EXPECT_EQ(JudgeResponse({.failure = Failure::kInvalidUrl}, kNow).verdict, Verdict::kReject);
+  EXPECT_EQ(JudgeResponse({.failure = Failure::kInvalidUrl}, kMoment, {}).verdict,
+            Verdict::kReject);
 }
 
 TEST(JudgeResponse, KeepsTheBeginningOfTheAnswer) {
-  http::ClientResponse response = Status(500);
+  http::ClientResponse response = Answer(500);
   response.body = std::string(kResponseBytesKept + 1, 'x');
-  EXPECT_EQ(JudgeResponse(response, kNow).response.size(), kResponseBytesKept);
+  EXPECT_EQ(JudgeResponse(response, kMoment, {}).response.size(), kResponseBytesKept);
 }
 
 TEST(JudgeResponse, RetryAfterIsFoundInAnyLetterCase) {
-  http::ClientResponse response = Status(503);
+  http::ClientResponse response = Answer(503);
   response.headers = {{"Date", "x"}, {"ReTry-After", " 12 "}};
-  EXPECT_EQ(JudgeResponse(response, kNow).retry_after_ns, 12 * kS);
+  EXPECT_EQ(JudgeResponse(response, kMoment, {}).retry_after_ns, 12 * kS);
   response.status = 200;
-  EXPECT_EQ(JudgeResponse(response, kNow).retry_after_ns, std::nullopt);
+  EXPECT_EQ(JudgeResponse(response, kMoment, {}).retry_after_ns, std::nullopt);
 }
 
 TEST(RetryAfter, SecondsDatesAndNonsense) {
-  EXPECT_EQ(ParseRetryAfter("0", kNow), 0);
-  EXPECT_EQ(ParseRetryAfter("120", kNow), 120 * kS);
-  EXPECT_EQ(ParseRetryAfter("86400", kNow), kRetryAfterMax);
-  EXPECT_EQ(ParseRetryAfter("86401", kNow), kRetryAfterMax);
-  EXPECT_EQ(ParseRetryAfter("99999999999999999999999", kNow), kRetryAfterMax);
-  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:50:07 GMT", kNow), 30 * kS);
-  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:07 GMT", kNow), 0);  // past: now
-  EXPECT_EQ(ParseRetryAfter("Sunday, 06-Nov-94 08:50:07 GMT", kNow), 30 * kS);
-  EXPECT_EQ(ParseRetryAfter("Sun Nov  6 08:50:07 1994", kNow), 30 * kS);
-  EXPECT_EQ(ParseRetryAfter("Fri, 31 Dec 2199 23:59:59 GMT", kNow), kRetryAfterMax);
+  EXPECT_EQ(ParseRetryAfter("0", kMoment), 0);
+  EXPECT_EQ(ParseRetryAfter("120", kMoment), 120 * kS);
+  EXPECT_EQ(ParseRetryAfter("86400", kMoment), kRetryAfterMax);
+  EXPECT_EQ(ParseRetryAfter("86401", kMoment), kRetryAfterMax);
+  EXPECT_EQ(ParseRetryAfter("99999999999999999999999", kMoment), kRetryAfterMax);
+  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:50:07 GMT", kMoment), 30 * kS);
+  EXPECT_EQ(ParseRetryAfter("Sun, 06 Nov 1994 08:49:07 GMT", kMoment), 0);  // past: now
+  EXPECT_EQ(ParseRetryAfter("Sunday, 06-Nov-94 08:50:07 GMT", kMoment), 30 * kS);
+  EXPECT_EQ(ParseRetryAfter("Sun Nov  6 08:50:07 1994", kMoment), 30 * kS);
+  EXPECT_EQ(ParseRetryAfter("Fri, 31 Dec 2199 23:59:59 GMT", kMoment), kRetryAfterMax);
   for (const char* nonsense :
        {"", "-1", "-5", "soon", "1.5", "1e9", "0x10", "Sun, 06 Foo 1994 08:49:37 GMT",
         "Sun, 99 Nov 1994 08:49:37 GMT", "12 34"}) {
-    EXPECT_EQ(ParseRetryAfter(nonsense, kNow), std::nullopt) << nonsense;
+    EXPECT_EQ(ParseRetryAfter(nonsense, kMoment), std::nullopt) << nonsense;
   }
 }
 

@@ -14,8 +14,8 @@ namespace tributary::deliver {
 // A destination does not report errors, it reports an outcome.
 enum class Verdict : std::uint8_t {
   kDelivered,
-  kRetry,    // may go better later: network errors, 408, 409, 425, 429, 5xx
-  kReject,   // final for this event: other 4xx, 3xx (never followed), an event it cannot encode
+  kRetry,    // may go better later: network errors, and the statuses of RetriedStatuses
+  kReject,   // final for this event: other statuses (3xx are not followed), no way to encode it
   kDisable,  // 410: final, and the destination asks not to be called again
 };
 

@@ -18,6 +18,7 @@ using nlohmann::json;
 constexpr MonoNanos kDay = 86'400 * kNanosPerSecond;
 constexpr MonoNanos kScheduleEntryMax = 366 * kDay;
 constexpr double kRateLimitMax = 1e6;
+constexpr std::int64_t kStatusesMax = 300;
 constexpr std::array kShownOnly{
     "id", "revision", "status", "status_reason", "breaker", "declared", "signing_public_key"};
 constexpr const char* kOldSecrets = "old_signing_secrets";
@@ -109,6 +110,11 @@ void RetryOptions::Describe(config::OptionList<RetryOptions>& o) {
              "No attempt begins later than this after the first one: the event is dead-lettered "
              "then, whatever the schedule says; 0s: no limit but the schedule.",
              {.min = 0, .max = kScheduleEntryMax});
+  o.Optional("statuses", &RetryOptions::statuses,
+             "HTTP statuses that are tried again, such as \"429\" or \"5xx\"; others of 300 and "
+             "above are final, and 410 disables the destination unless it stands here. Network "
+             "errors are always tried again.",
+             {.min = 0, .max = kStatusesMax});
 }
 
 void BatchOptions::Describe(config::OptionList<BatchOptions>& o) {
@@ -166,6 +172,7 @@ Status LaneOptions::Check() const {
       return WrongField("retry.schedule[" + std::to_string(i) + "]", "must be at most 366d");
     }
   }
+  TRY(RetriedStatuses::Of(retry.statuses));
   if (!(rate_limit >= 0) || rate_limit > kRateLimitMax) {
     return WrongField("rate_limit", "must be from 0 (no limit) to 1000000");
   }

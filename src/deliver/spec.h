@@ -12,6 +12,7 @@
 #include "config/option_list.h"
 #include "deliver/destination.h"
 #include "deliver/matcher.h"
+#include "deliver/retried_statuses.h"
 #include "deliver/retry_schedule.h"
 
 namespace tributary::deliver {
@@ -21,6 +22,7 @@ inline constexpr const char* kSigningSecret = "signing_secret";  // the option o
 struct RetryOptions {
   std::vector<MonoNanos> schedule = StandardSchedule();
   MonoNanos total_ns = 0;
+  std::vector<std::string> statuses = RetriedStatuses::Standard();
   static void Describe(config::OptionList<RetryOptions>& o);
 };
 

@@ -172,7 +172,7 @@ class Tributary final : public deliver::HttpDestination {
   }
 
   deliver::Outcome Judge(const http::ClientResponse& response, UnixMicros now_us) const override {
-    deliver::Outcome outcome = deliver::JudgeResponse(response, now_us);
+    deliver::Outcome outcome = deliver::JudgeResponse(response, now_us, context().retried);
     if (response.status == 401 || response.status == 404) {
       outcome.verdict = deliver::Verdict::kRetry;
       outcome.error += " (is the write key in force there?)";

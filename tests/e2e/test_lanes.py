@@ -124,6 +124,23 @@ def test_what_only_gathered_is_sent_after_a_restart(tmp_path):
         assert [numbers(r) for r in receiver.requests] == [[0, 1, 2]]
 
 
+def test_a_destination_says_which_statuses_are_tried_again():
+    answers = {"named": iter([404, 410, 204]), "final": iter([500])}
+    with Receiver(lambda request: next(answers[request["path"].rsplit("/", 1)[-1]])) as receiver, \
+            Tributary() as server:
+        for name in answers:
+            server.destination(name, url=f"{receiver.url}/{name}", names=[name], retry={
+                "schedule": ["0s", "20ms", "20ms"], "statuses": ["404", "410"]})
+        for name in answers:
+            assert server.track({"event": name, "userId": "u", "messageId": name}).status == 200
+        wait_until(lambda: server.stats("named")["delivered"] == 1)
+        wait_until(lambda: server.stats("final")["dead_lettered"] == 1)
+        trace = server.get("/api/v1/events/named").json()["deliveries"]
+        attempts = next(d for d in trace if d["destination"] == "named")["attempts"]
+        assert [a["status"] for a in attempts] == [404, 410, 204]
+        assert server.get("/api/v1/destinations/named").json()["status"] == "active"
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_an_overloaded_receiver_gets_fewer_requests_at_a_time(status):
     busy = threading.Event()
@@ -148,6 +165,7 @@ def test_wrong_options_are_refused_by_name(tributary):
             "order_by": {"order": "key", "order_by": "a..b"},
             "order_by has a meaning": {"order": "none", "order_by": "properties.vin"},
             "order_wait": {"order": "key", "order_wait": "soon"},
+            "retry.statuses[1]": {"retry": {"statuses": ["429", "2xx"]}},
             "retry.total": {"retry": {"total": -1}}}.items():
         answer = tributary.post("/api/v1/destinations", {
             "name": "d", "type": "webhook", "url": "https://example.com/", **options})
