@@ -2,8 +2,8 @@
 #
 # One call per folder of src/. Every *.cc that is no *_test.cc becomes the library tributary_<name>;
 # every *_test.cc goes into one program <name>_test, run by CTest with the label "unit".
-# UNIFIED: six files are compiled as one (docs/adr/0004-unified-files.md); so two files of the folder
-# cannot have different things of the same name, even where only they see them.
+# UNIFIED: six files, or four tests, are compiled as one (docs/adr/0004-unified-files.md); so two files
+# of the folder cannot have different things of the same name, even where only they see them.
 # REGISTERS: the folder's files register themselves (sources, destinations, subcommands), so all of
 # them are linked whether or not somebody names them.
 function(module name)
@@ -54,6 +54,10 @@ function(module name)
       target_sources(${name}_test PRIVATE $<TARGET_OBJECTS:${target}_objects>)
     endif()
     target_precompile_headers(${name}_test REUSE_FROM tributary_pch_test)
+    if(M_UNIFIED)
+      set_target_properties(${name}_test PROPERTIES UNITY_BUILD ${TRIBUTARY_UNIFIED}
+        UNITY_BUILD_BATCH_SIZE 4)
+    endif()
     add_dependencies(unit_tests ${name}_test)
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,6 +21,10 @@
 #include "support/memory_store.h"
 
 namespace tributary::control {
+
+inline nlohmann::json BodyOf(const http::Response& response) {
+  return nlohmann::json::parse(response.body);
+}
 
 class HandExecutor final : public os::Executor {
  public:

@@ -11,10 +11,6 @@ namespace {
 using http::Method;
 using nlohmann::json;
 
-json BodyOf(const http::Response& response) {
-  return json::parse(response.body);
-}
-
 TEST(Readyz, SaysWhyNot) {
   ControlKit kit;
   EXPECT_EQ(BodyOf(kit.Get("/readyz")),

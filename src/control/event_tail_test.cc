@@ -69,7 +69,7 @@ std::vector<Said> Parse(const std::string& text) {
   return out;
 }
 
-std::vector<std::string> Ids(const std::vector<Said>& said) {
+std::vector<std::string> IdsSaid(const std::vector<Said>& said) {
   std::vector<std::string> ids;
   for (const Said& one : said) ids.push_back(one.event == "event" ? one.data["message_id"] : "-");
   return ids;
@@ -88,7 +88,7 @@ TEST(EventTail, SaysWhatComesAfterItWasOpened) {
   kit.Add({.source = 1, .type = log::EventType::kTrack, .name = "N"}, 2);
   kit.Run();
   const auto said = Parse(stream->streamed);
-  ASSERT_EQ(Ids(said), (List{"m1", "m2"}));
+  ASSERT_EQ(IdsSaid(said), (List{"m1", "m2"}));
   EXPECT_EQ(said[1].id, "0-2");
   EXPECT_EQ(said[1].data["name"], "N");
   EXPECT_EQ(said[1].data["event"], json::parse("{\"a\":1}"));
@@ -113,7 +113,7 @@ TEST(EventTail, FiltersByHeader) {
   kit.Add(
       {.kind = log::Kind::kSystem, .type = log::EventType::kTrack, .key = "k", .name = "Order"});
   kit.Run();
-  EXPECT_EQ(Ids(Parse(stream->streamed)), (List{"m0"}));
+  EXPECT_EQ(IdsSaid(Parse(stream->streamed)), (List{"m0"}));
 }
 
 TEST(EventTail, OnlyWhatDedupeHasDecidedAndNoRepeat) {
@@ -123,19 +123,19 @@ TEST(EventTail, OnlyWhatDedupeHasDecidedAndNoRepeat) {
   kit.verdicts.repeats.insert({0, 2});
   kit.Add({}, 4);
   kit.Run();
-  EXPECT_EQ(Ids(Parse(stream->streamed)), (List{"m0"}));
+  EXPECT_EQ(IdsSaid(Parse(stream->streamed)), (List{"m0"}));
   kit.verdicts.decided_to.reset();
   kit.verdicts.Tell();
   kit.Run();
-  EXPECT_EQ(Ids(Parse(stream->streamed)), (List{"m0", "m1", "m3"}));
+  EXPECT_EQ(IdsSaid(Parse(stream->streamed)), (List{"m0", "m1", "m3"}));
 }
 
 TEST(EventTail, ResumesAfterTheLastEventId) {
   TailKit kit;
   kit.Add({}, 5);
-  EXPECT_EQ(Ids(Parse(kit.Open("", "0-2")->streamed)), (List{"m3", "m4"}));
-  EXPECT_EQ(Ids(Parse(kit.Open("", "0-4")->streamed)), (List{}));
-  EXPECT_EQ(Ids(Parse(kit.Open("", "0-999")->streamed)), (List{}));  // of another log
+  EXPECT_EQ(IdsSaid(Parse(kit.Open("", "0-2")->streamed)), (List{"m3", "m4"}));
+  EXPECT_EQ(IdsSaid(Parse(kit.Open("", "0-4")->streamed)), (List{}));
+  EXPECT_EQ(IdsSaid(Parse(kit.Open("", "0-999")->streamed)), (List{}));  // of another log
   for (const char* bad :
        {"x", "0", "0-", "0-1,", "9-1", "0-1,0-2", "0-18446744073709551615", "-1"}) {
     const auto refused = kit.Open("", bad);
@@ -159,14 +159,14 @@ TEST(EventTail, SaysEveryEventOfEveryPartitionOnceAndResumesInAll) {
   kit.Run();
   const auto said = Parse(live->streamed);
   std::multiset<std::string> all;
-  for (const std::string& id : Ids(said)) all.insert(id);
+  for (const std::string& id : IdsSaid(said)) all.insert(id);
   EXPECT_EQ(all.size(), 4u * 6 + 1);
   EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), all.size()) << "none twice";
   for (std::size_t seen = 0; seen < said.size(); ++seen) {
     std::multiset<std::string> got;
     for (std::size_t i = 0; i <= seen; ++i) got.insert(said[i].data["message_id"]);
     const auto rest = kit.Open("", said[seen].id);
-    for (const std::string& id : Ids(Parse(rest->streamed))) got.insert(id);
+    for (const std::string& id : IdsSaid(Parse(rest->streamed))) got.insert(id);
     EXPECT_EQ(got, all) << "after " << said[seen].id;
   }
 }
@@ -178,7 +178,7 @@ TEST(EventTail, LooksBackNoFurtherThanItsLimitAndSaysHowMuchItSkipped) {
   kit.Add({.name = "old"}, 2);
   kit.Add({.name = "new"}, lag);
   const auto at_limit = kit.Open("?name=*d", "0-2");
-  EXPECT_EQ(Ids(Parse(at_limit->streamed)), (List{}));
+  EXPECT_EQ(IdsSaid(Parse(at_limit->streamed)), (List{}));
   const auto past_it = kit.Open("?name=old", "0-0");
   const auto said = Parse(past_it->streamed);
   ASSERT_EQ(said.size(), 1u);
@@ -192,7 +192,7 @@ TEST(EventTail, WhatRetentionTookIsSaid) {
   kit.Add({}, 10);
   kit.log.RetainTo(0, 6);
   const auto said = Parse(kit.Open("", "0-1")->streamed);
-  ASSERT_EQ(Ids(said), (List{"-", "m6", "m7", "m8", "m9"}));
+  ASSERT_EQ(IdsSaid(said), (List{"-", "m6", "m7", "m8", "m9"}));
   EXPECT_EQ(said[0].data, json::parse(R"({"count":4,"reason":"retention"})"));
 }
 

@@ -11,10 +11,6 @@ namespace {
 using http::Method;
 using nlohmann::json;
 
-json BodyOf(const http::Response& response) {
-  return json::parse(response.body);
-}
-
 json Records(ControlKit& kit) {
   return BodyOf(kit.Get("/api/v1/audit-log"))["data"];
 }

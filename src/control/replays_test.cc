@@ -6,10 +6,6 @@
 namespace tributary::control {
 namespace {
 
-nlohmann::json BodyOf(const http::Response& response) {
-  return nlohmann::json::parse(response.body);
-}
-
 TEST(ReplaysApi, EveryCallReachesTheEngineOnce) {
   ControlKit kit;
   EXPECT_EQ(kit.Post("/api/v1/replays", R"({"destination":"d"})").status, 201);

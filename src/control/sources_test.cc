@@ -13,10 +13,6 @@ using store::Family;
 
 constexpr UnixMicros kHour = 3600 * kMicrosPerSecond;
 
-json BodyOf(const http::Response& response) {
-  return json::parse(response.body);
-}
-
 // What the doors of collection would say of a key.
 std::string Opens(const ControlKit& kit, const std::string& key) {
   const auto match = ingest::SourceOfKey(kit.sources, key, kit.clock.now_us);

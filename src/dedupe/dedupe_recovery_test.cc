@@ -260,10 +260,10 @@ struct PowerLoss {
 
   // Says what went wrong; "" when nothing did.
   std::string Run() const {
-    constexpr std::int64_t kWindow = 40;
+    constexpr std::int64_t kShortWindow = 40;
     std::mt19937_64 random(seed);
     DedupeRig rig(20 + random() % 60, 1 + random() % 2);
-    rig.options.window_us = kWindow * kMicrosPerSecond;
+    rig.options.window_us = kShortWindow * kMicrosPerSecond;
     if (!rig.Open()) return "does not open";
     if (ignore_syncs) rig.fs.IgnoreSyncs();
     if (ignore_dir_syncs) rig.fs.IgnoreDirSyncs();
@@ -292,7 +292,7 @@ struct PowerLoss {
       }
       rig.Sync();
       for (log::Partition p = 0; p < synced.size(); ++p) {
-        if (rig.Verdicts(p) != Truth(rig, p, kWindow)) return "a verdict is another now";
+        if (rig.Verdicts(p) != Truth(rig, p, kShortWindow)) return "a verdict is another now";
       }
     }
     return "";

@@ -1,16 +1,11 @@
 #include "dedupe/id_filter.h"
 
-#include "dedupe/id_table.h"
+#include "dedupe/ids_kit_test.h"
 
 namespace tributary::dedupe {
 namespace {
 
 constexpr std::uint64_t kSeed = 42;
-
-Hash128 Id(std::uint64_t n) {
-  std::string scratch;
-  return IdOf(1, std::to_string(n), scratch);
-}
 
 TEST(IdFilter, NeverSaysNoneOfAnIdItHolds) {
   IdFilter filter(1 << 16, kSeed);

@@ -1,14 +1,10 @@
 #include "dedupe/run_file.h"
 
+#include "dedupe/ids_kit_test.h"
 #include "sim/sim_fs.h"
 
 namespace tributary::dedupe {
 namespace {
-
-Hash128 Id(std::uint64_t n) {
-  std::string scratch;
-  return IdOf(1, std::to_string(n), scratch);
-}
 
 // testing::Test has a member of the name Run.
 using IndexRun = Run;

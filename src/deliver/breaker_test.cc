@@ -3,11 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "deliver/rate_limiter.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 void Fail(Breaker& breaker, int times, MonoNanos now) {
   for (int i = 0; i < times; ++i) breaker.Record(true, now);

@@ -5,12 +5,11 @@
 
 #include "deliver/dropped_pairs.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 #include "support/scaled.h"
 
 namespace tributary::deliver {
 namespace {
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 Receivers::Answer Refuse() {
   return {.outcome = Outcome::Reject("HTTP 400")};

@@ -6,11 +6,10 @@
 #include "deliver/dropped_pairs.h"
 #include "deliver/engine_replay.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 struct DeletedWorld : DeliverWorld {
   using DeliverWorld::DeliverWorld;

@@ -7,12 +7,11 @@
 #include "deliver/dead_letters.h"
 #include "deliver/dropped_pairs.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 #include "support/scaled.h"
 
 namespace tributary::deliver {
 namespace {
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 struct HistoryWorld : DeliverWorld {
   explicit HistoryWorld(std::uint64_t seed, std::uint32_t partitions = 1)

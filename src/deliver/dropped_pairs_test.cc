@@ -2,11 +2,11 @@
 #include "deliver/dropped_pairs.h"
 
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
 
-constexpr MonoNanos kS = kNanosPerSecond;
 constexpr UnixMicros kNow = 2 * kDroppedKeptUs;
 
 void Put(test::MemoryStore& store, log::Offset first, log::Offset end, UnixMicros at_us) {

@@ -3,14 +3,12 @@
 #include <algorithm>
 
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 #include "support/planted_cursor.h"
 #include "support/scaled.h"
 
 namespace tributary::deliver {
 namespace {
-
-constexpr MonoNanos kMs = kNanosPerMilli;
-constexpr MonoNanos kS = kNanosPerSecond;
 
 Receivers::Answer Accept(MonoNanos after = kMs) {
   return {.outcome = {}, .after = after};

@@ -2,13 +2,12 @@
 #include "deliver/declared.h"
 
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 class DeclaredTest : public testing::Test {
  protected:

@@ -2,13 +2,12 @@
 // what becomes of their dead letters.
 #include "deliver/dead_letters.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 // Conditions "has X" say whether an event has X in it; two that were joined are read as jq would.
 Result<std::string> Has(const std::string& text, const std::string& event) {

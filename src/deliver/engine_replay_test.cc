@@ -1,15 +1,13 @@
 // Replays in a simulated world: what is sent and what is not, what survives, how they end.
 #include "deliver/dead_letters.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 #include "support/scaled.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kMs = kNanosPerMilli;
-constexpr MonoNanos kS = kNanosPerSecond;
 
 std::string FieldOf(DeliverWorld& w, const json& object) {
   const auto made = w.Answered<std::string>(

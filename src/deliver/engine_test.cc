@@ -2,13 +2,12 @@
 // from when a change counts.
 #include "deliver/rule_history.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 std::string FieldOf(const Result<std::string>& result) {
   return result ? "accepted" : result.error().field();

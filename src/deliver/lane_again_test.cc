@@ -1,11 +1,10 @@
 // A disk that cannot be read for a moment costs that moment: nothing is given up, nothing goes out
 // of order, nothing is let go uncounted.
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 const Error kTrouble(ErrorCode::kIo, "input/output error");
 

@@ -3,13 +3,12 @@
 // the rule in force at each record's offset.
 #include "deliver/dead_letters.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 struct RevisionWorld : DeliverWorld {
   explicit RevisionWorld(std::uint64_t seed) : DeliverWorld(seed) {

@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 #include "support/rewriting_store.h"
 #include "support/scaled.h"
 
@@ -11,9 +12,6 @@ namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kMs = kNanosPerMilli;
-constexpr MonoNanos kS = kNanosPerSecond;
 
 using Numbers = std::vector<int>;
 

@@ -1,15 +1,13 @@
 // How a lane holds back and gives up: the window that answers to 429 and 503, the total deadline,
 // and what a breaker that opened has to say.
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 #include "support/rewriting_store.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kMs = kNanosPerMilli;
-constexpr MonoNanos kS = kNanosPerSecond;
 
 Receivers::Answer Failing(int status, MonoNanos after = kMs) {
   Outcome outcome = Outcome::Retry("HTTP " + std::to_string(status));

@@ -1,14 +1,12 @@
 // Programs on the way of an attempt, in a simulated world with programs that the test decides.
 #include "deliver/judge.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kMs = kNanosPerMilli;
-constexpr MonoNanos kS = kNanosPerSecond;
 
 // A condition that wants events with a "y" in them.
 Result<std::string> WantsY(const std::string&, const std::string& event) {

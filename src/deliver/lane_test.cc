@@ -1,14 +1,12 @@
 // Lanes in a simulated world: what is delivered, when, how often, and what is remembered.
 #include "base/hash.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kMs = kNanosPerMilli;
-constexpr MonoNanos kS = kNanosPerSecond;
 
 TEST(Lane, EveryEventOfEveryPartitionIsDeliveredOnce) {
   DeliverWorld w(1, 4);

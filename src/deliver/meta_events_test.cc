@@ -2,13 +2,12 @@
 #include "deliver/meta_events.h"
 
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 Receivers::Answer Refuse(const char* error) {
   return {.outcome = Outcome::Reject(error)};

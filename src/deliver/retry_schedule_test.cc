@@ -6,11 +6,10 @@
 
 #include "deliver/outcome.h"
 #include "deliver/sim_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::deliver {
 namespace {
-
-constexpr MonoNanos kS = kNanosPerSecond;
 
 TEST(RetrySchedule, StandardScheduleIsTheOneOfTheSpecification) {
   MonoNanos all = 0;

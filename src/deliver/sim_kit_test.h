@@ -115,7 +115,7 @@ class DeliverWorld {
     return Answered<std::string>(
         [&](auto done) { engine->Create(object.dump(), std::move(done)); });
   }
-  void Make(const std::string& name, nlohmann::json more = nlohmann::json::object()) {
+  void Make(const std::string& name, const nlohmann::json& more = nlohmann::json::object()) {
     nlohmann::json object{
         {"name", name}, {"type", "sim"}, {"retry", {{"schedule", {"0s", "1s", "1s"}}}}};
     object.update(more);

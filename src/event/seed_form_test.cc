@@ -8,24 +8,24 @@ namespace tributary::event {
 namespace {
 
 using nlohmann::json;
-constexpr std::string_view kReceived = "2026-11-21T19:49:24.424Z";
+constexpr std::string_view kReceivedText = "2026-11-21T19:49:24.424Z";
 
-struct Made {
+struct Seeded {
   std::string payload, key, name, message_id, error;
   UnixMicros event_time_us = 0;
 };
 
-Made Make(std::string_view body) {
+Seeded Seed(std::string_view body) {
   JsonDocument document;
   SeedReader reader(os::SystemRandom());
   const auto root = document.Parse(body);
   EXPECT_TRUE(root);
-  const auto made = reader.Make(*root, ParseIso8601(kReceived).value());
+  const auto made = reader.Make(*root, ParseIso8601(kReceivedText).value());
   if (!made) return {.error = made.error()};
-  Made out{.key = std::string(made->key),
-           .name = std::string(made->name),
-           .message_id = std::string(made->message_id),
-           .event_time_us = made->event_time_us};
+  Seeded out{.key = std::string(made->key),
+             .name = std::string(made->name),
+             .message_id = std::string(made->message_id),
+             .event_time_us = made->event_time_us};
   for (const auto part : made->parts) out.payload += part;
   return out;
 }
@@ -36,7 +36,7 @@ constexpr std::string_view kDocumented =
     R"( "preferredChannel":"email", "n":1.0 }})";
 
 TEST(SeedForm, BecomesTheCommonModel) {
-  const Made made = Make(kDocumented);
+  const Seeded made = Seed(kDocumented);
   ASSERT_EQ(made.error, "");
   const json payload = json::parse(made.payload);
   EXPECT_EQ(payload["type"], "track");
@@ -45,7 +45,7 @@ TEST(SeedForm, BecomesTheCommonModel) {
   EXPECT_EQ(payload["properties"]["promoId"], "PROMO_001");
   EXPECT_EQ(payload["timestamp"], "2025-08-08T16:30:00.000Z");
   EXPECT_EQ(payload["originalTimestamp"], "2025-08-08T16:30:00Z");
-  EXPECT_EQ(payload["receivedAt"], kReceived);
+  EXPECT_EQ(payload["receivedAt"], kReceivedText);
   EXPECT_EQ(payload["messageId"], made.message_id);
   EXPECT_EQ(payload.size(), 8u);
   EXPECT_EQ(made.key, "12345");
@@ -54,14 +54,14 @@ TEST(SeedForm, BecomesTheCommonModel) {
 }
 
 TEST(SeedForm, ComesBackByteForByte) {
-  EXPECT_EQ(SeedForm(Make(kDocumented).payload),
+  EXPECT_EQ(SeedForm(Seed(kDocumented).payload),
             R"({"userId":"12345","event":"user_clicked_promo","timestamp":"2025-08-08T16:30:00Z",)"
             R"("metadata":{ "promoId":"PROMO_001", "device":"mobile",)"
             R"( "preferredChannel":"email", "n":1.0 }})");
 }
 
 TEST(SeedForm, UnknownFieldsAreDroppedAndAbsentOnesStayAbsent) {
-  const Made made = Make(R"({"userId":"u","event":"e","type":"identify","anonymousId":"x"})");
+  const Seeded made = Seed(R"({"userId":"u","event":"e","type":"identify","anonymousId":"x"})");
   EXPECT_EQ(SeedForm(made.payload),
             R"({"userId":"u","event":"e","timestamp":"2026-11-21T19:49:24.424Z"})");
   EXPECT_EQ(json::parse(made.payload)["type"], "track");
@@ -69,7 +69,8 @@ TEST(SeedForm, UnknownFieldsAreDroppedAndAbsentOnesStayAbsent) {
 }
 
 TEST(SeedForm, EscapesSurvive) {
-  const Made made = Make(R"({"userId":"a\"b","event":"\u00e9","metadata":{"k\n":"\ud83d\ude00"}})");
+  const Seeded made =
+      Seed(R"({"userId":"a\"b","event":"\u00e9","metadata":{"k\n":"\ud83d\ude00"}})");
   EXPECT_EQ(made.key, "a\"b");
   EXPECT_EQ(made.name, "é");
   EXPECT_EQ(FindRawField(SeedForm(made.payload), "metadata"), R"({"k\n":"\ud83d\ude00"})");
@@ -91,12 +92,12 @@ TEST(SeedForm, NamesTheFieldThatIsWrong) {
       {R"({"userId":"u","event":"e","metadata":"x"})", "metadata must be an object"},
       {R"({"userId":"u","event":"e","metadata":{"preferredChannel":1}})",
        "metadata.preferredChannel must be a string or null"}};
-  for (const auto& [body, error] : cases) EXPECT_EQ(Make(body).error, error) << body;
-  EXPECT_EQ(Make(R"({"userId":"u","event":"e","metadata":{"preferredChannel":null}})").error, "");
+  for (const auto& [body, error] : cases) EXPECT_EQ(Seed(body).error, error) << body;
+  EXPECT_EQ(Seed(R"({"userId":"u","event":"e","metadata":{"preferredChannel":null}})").error, "");
 }
 
 TEST(SeedForm, PreferredChannelIsOneOfThree) {
-  EXPECT_EQ(PreferredChannel(Make(kDocumented).payload), "email");
+  EXPECT_EQ(PreferredChannel(Seed(kDocumented).payload), "email");
   EXPECT_EQ(PreferredChannel(R"({"properties":{"preferredChannel":"sms"}})"), "sms");
   EXPECT_EQ(PreferredChannel(R"({"properties":{"preferredChannel":"fax"}})"), "");
   EXPECT_EQ(PreferredChannel(R"({"properties":{"preferredChannel":null}})"), "");

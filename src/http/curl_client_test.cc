@@ -1,14 +1,14 @@
 // The client against peers that behave badly (RELIABILITY.md C2, C3, C6, E2, E3).
 #include "http/client_kit_test.h"
 
+#include "support/durations.h"
+
 namespace tributary::http {
 namespace {
 
 using test::ClientTest;
 using test::Peer;
 using test::TestServer;
-
-constexpr MonoNanos kMs = kNanosPerMilli;
 
 TEST_F(ClientTest, SendsWhatItIsToldAndNothingElse) {
   std::string seen;

@@ -1,6 +1,7 @@
 // Every limit of ServerLimits at its value and one past it, and the deadlines (RELIABILITY.md B7,
 // B8). Deadlines are shortened; nothing here waits for seconds.
 #include "http/http_kit_test.h"
+#include "support/durations.h"
 
 namespace tributary::http {
 namespace {
@@ -9,8 +10,6 @@ using test::Get;
 using test::Post;
 using test::RawClient;
 using test::TestServer;
-
-constexpr MonoNanos kMs = kNanosPerMilli;
 
 void ExpectRefused(RawClient& client, int status, const std::string& limit) {
   const auto response = client.Read();

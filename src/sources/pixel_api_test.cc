@@ -10,7 +10,7 @@ using test::Answer;
 using test::json;
 using test::SourceKit;
 
-Answer Get(SourceKit& kit, std::string target, http::Method method = http::Method::kGet) {
+Answer GetPixel(SourceKit& kit, std::string target, http::Method method = http::Method::kGet) {
   return kit.Ask({.method = method, .target = std::move(target)});
 }
 constexpr const char* kFlat =
@@ -19,7 +19,7 @@ constexpr const char* kFlat =
 
 TEST(PixelApi, AnswersWithATransparentGif) {
   SourceKit kit;
-  const Answer answer = Get(kit, kFlat);
+  const Answer answer = GetPixel(kit, kFlat);
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.header("Content-Type"), "image/gif");
   EXPECT_EQ(answer.header("Cache-Control"), "no-cache, no-store, must-revalidate");
@@ -30,9 +30,10 @@ TEST(PixelApi, AnswersWithATransparentGif) {
 
 TEST(PixelApi, FlatAndPackedParametersMeanTheSame) {
   SourceKit kit;
-  Get(kit, kFlat);
+  GetPixel(kit, kFlat);
   // {"writeKey":"WRITE_KEY","userId":"user_123","event":"Email Opened","properties":{…}}
-  Get(kit,
+  GetPixel(
+      kit,
       "/v1/pixel/track?data=eyJ3cml0ZUtleSI6IldSSVRFX0tFWSIsInVzZXJJZCI6InVzZXJfMTIzIiwiZXZlbnQiOi"
       "JFbWFpbCBPcGVuZWQiLCJwcm9wZXJ0aWVzIjp7InN1YmplY3QiOiJUaGUgRGFpbHkiLCJlbWFpbCI6ImphbmVAZXhhb"
       "XBsZS5jb20ifX0");
@@ -51,9 +52,9 @@ TEST(PixelApi, FlatAndPackedParametersMeanTheSame) {
 
 TEST(PixelApi, RudderStacksFormIsFilledIn) {
   SourceKit kit;
-  Get(kit,
-      "/pixel/v1/"
-      "page?writeKey=WRITE_KEY&anonymousId=%22anon-1%22&context.page.url=https%3A%2F%2Fx");
+  GetPixel(kit,
+           "/pixel/v1/"
+           "page?writeKey=WRITE_KEY&anonymousId=%22anon-1%22&context.page.url=https%3A%2F%2Fx");
   const json event = kit.Only().parsed();
   EXPECT_EQ(event["type"], "page");
   EXPECT_EQ(event["anonymousId"], "anon-1");
@@ -72,7 +73,7 @@ TEST(PixelApi, TheImageComesWhateverIsWrong) {
         "/v1/pixel/identify?writeKey=wrong&userId=u",
         "/pixel/v1/track?writeKey=WRITE_KEY&userId=u&event=",
         "/v1/pixel/page?%FF=%FF&writeKey=WRITE_KEY"}) {
-    const Answer answer = Get(kit, target);
+    const Answer answer = GetPixel(kit, target);
     EXPECT_EQ(answer.status, 200) << target;
     EXPECT_EQ(answer.body.size(), 43u);
   }
@@ -89,7 +90,7 @@ TEST(PixelApi, WithoutDurabilityNo200) {
   kit.Settle();
   EXPECT_EQ(answer.status, 200);
   kit.log.RefuseAppends(Error(ErrorCode::kExhausted, "full"));
-  answer = Get(kit, kFlat);
+  answer = GetPixel(kit, kFlat);
   EXPECT_EQ(answer.status, 503);
   EXPECT_EQ(answer.body.size(), 43u);
   EXPECT_EQ(answer.header("Retry-After"), "1");
@@ -97,7 +98,7 @@ TEST(PixelApi, WithoutDurabilityNo200) {
 
 TEST(PixelApi, AHeadRequestIsNoEvent) {
   SourceKit kit;
-  EXPECT_EQ(Get(kit, kFlat, http::Method::kHead).status, 200);
+  EXPECT_EQ(GetPixel(kit, kFlat, http::Method::kHead).status, 200);
   EXPECT_TRUE(kit.Records().empty());
 }
 

@@ -7,8 +7,8 @@ using test::Answer;
 using test::json;
 using test::SourceKit;
 
-Answer Get(SourceKit& kit, std::string target,
-           std::vector<std::pair<std::string, std::string>> headers = {}) {
+Answer GetSettings(SourceKit& kit, std::string target,
+                   std::vector<std::pair<std::string, std::string>> headers = {}) {
   return kit.Ask({.method = http::Method::kGet, .target = std::move(target), .headers = headers});
 }
 
@@ -17,8 +17,8 @@ TEST(SettingsApi, SegmentsSdkIsSentToThisServer) {
   for (const char* path :
        {"/v1/projects/WRITE_KEY/settings", "/projects/WRITE_KEY/settings",
         "/v1/projects/projects/WRITE_KEY/settings", "/projects/projects/WRITE_KEY/settings"}) {
-    const Answer answer =
-        Get(kit, path, {{"Host", "cdp.example:8080"}, {"Origin", "http://www.shop.example"}});
+    const Answer answer = GetSettings(
+        kit, path, {{"Host", "cdp.example:8080"}, {"Origin", "http://www.shop.example"}});
     EXPECT_EQ(answer.status, 200) << path;
     EXPECT_EQ(answer.header("Access-Control-Allow-Origin"), "http://www.shop.example");
     const json segment = answer.parsed()["integrations"]["Segment.io"];
@@ -33,21 +33,22 @@ TEST(SettingsApi, SegmentsSdkIsSentToThisServer) {
 TEST(SettingsApi, ACacheKeepsPagesApart) {
   SourceKit kit;
   const std::string path = "/v1/projects/WRITE_KEY/settings";
-  EXPECT_EQ(Get(kit, path).header("Vary"), "Origin");
-  EXPECT_EQ(Get(kit, path, {{"Origin", "http://www.shop.example"}}).header("Vary"), "Origin");
+  EXPECT_EQ(GetSettings(kit, path).header("Vary"), "Origin");
+  EXPECT_EQ(GetSettings(kit, path, {{"Origin", "http://www.shop.example"}}).header("Vary"),
+            "Origin");
 }
 
 TEST(SettingsApi, AProxyThatEndsTlsIsFollowed) {
   SourceKit kit;
-  const Answer answer = Get(kit, "/v1/projects/WRITE_KEY/settings",
-                            {{"Host", "cdp.example"}, {"X-Forwarded-Proto", "https"}});
+  const Answer answer = GetSettings(kit, "/v1/projects/WRITE_KEY/settings",
+                                    {{"Host", "cdp.example"}, {"X-Forwarded-Proto", "https"}});
   EXPECT_EQ(answer.parsed()["integrations"]["Segment.io"]["protocol"], "https");
 }
 
 TEST(SettingsApi, AHostThatIsNoHostIsNotEchoed) {
   SourceKit kit;
   const Answer answer =
-      Get(kit, "/v1/projects/WRITE_KEY/settings", {{"Host", "evil\",\"x\":\"<script>"}});
+      GetSettings(kit, "/v1/projects/WRITE_KEY/settings", {{"Host", "evil\",\"x\":\"<script>"}});
   EXPECT_EQ(answer.status, 200);
   EXPECT_FALSE(answer.parsed()["integrations"]["Segment.io"].contains("apiHost"));
   EXPECT_EQ(answer.body.find("script"), std::string::npos);
@@ -55,17 +56,17 @@ TEST(SettingsApi, AHostThatIsNoHostIsNotEchoed) {
 
 TEST(SettingsApi, UnknownAndDisabledKeysHaveNoSettings) {
   SourceKit kit;
-  EXPECT_EQ(Get(kit, "/v1/projects/nobody/settings").status, 404);
-  EXPECT_EQ(Get(kit, "/v1/projects/OFF/settings").code(), "source_disabled");
-  EXPECT_EQ(Get(kit, "/sourceConfig/?writeKey=nobody").status, 401);
-  EXPECT_EQ(Get(kit, "/sourceConfig/?writeKey=OFF").status, 404);
+  EXPECT_EQ(GetSettings(kit, "/v1/projects/nobody/settings").status, 404);
+  EXPECT_EQ(GetSettings(kit, "/v1/projects/OFF/settings").code(), "source_disabled");
+  EXPECT_EQ(GetSettings(kit, "/sourceConfig/?writeKey=nobody").status, 401);
+  EXPECT_EQ(GetSettings(kit, "/sourceConfig/?writeKey=OFF").status, 404);
 }
 
 TEST(SettingsApi, RudderStacksSdkIsTold) {
   SourceKit kit;
   for (const char* path :
        {"/sourceConfig/?p=npm&writeKey=WRITE_KEY", "/sourceConfig?writeKey=WRITE_KEY"}) {
-    const json source = Get(kit, path).parsed()["source"];
+    const json source = GetSettings(kit, path).parsed()["source"];
     EXPECT_EQ(source["writeKey"], "WRITE_KEY");
     EXPECT_EQ(source["enabled"], true);
     EXPECT_EQ(source["config"]["statsCollection"]["errors"]["enabled"], false);

@@ -1,13 +1,12 @@
 // What people do to the engine of a World: each change is either answered, or the power goes before
 // it is, and then it counts wholly or not at all.
 #include "sim/conservation_world.h"
+#include "support/durations.h"
 
 namespace tributary::deliver::conserve {
 namespace {
 
 using nlohmann::json;
-
-constexpr MonoNanos kMs = kNanosPerMilli;
 
 }  // namespace
 

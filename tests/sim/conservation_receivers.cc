@@ -1,9 +1,9 @@
 #include "sim/conservation_receivers.h"
 
+#include "support/durations.h"
+
 namespace tributary::deliver::conserve {
 namespace {
-
-constexpr MonoNanos kMs = kNanosPerMilli;
 
 // Which of the events in a body are poisonous: their places in it.
 std::vector<std::uint32_t> PoisonIn(std::string_view body) {

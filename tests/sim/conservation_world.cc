@@ -3,14 +3,10 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "support/durations.h"
 
 namespace tributary::deliver::conserve {
-namespace {
-
-constexpr MonoNanos kMs = kNanosPerMilli;
-constexpr MonoNanos kS = kNanosPerSecond;
-
-}  // namespace
+namespace {}  // namespace
 
 World::World(std::uint64_t seed, const Plant& plant)
     : chance_(seed),

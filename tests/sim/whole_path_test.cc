@@ -12,6 +12,7 @@
 
 #include "base/logging.h"
 #include "sim/whole_path_machine.h"
+#include "support/durations.h"
 #include "support/scaled.h"
 
 namespace tributary::deliver::whole {
@@ -19,7 +20,6 @@ namespace {
 
 using log::Offset;
 
-constexpr MonoNanos kMs = kNanosPerMilli;
 const std::uint64_t kSeeds = test::Seeds(1'000);
 constexpr std::uint64_t kPlantedSeeds = 1'000;
 const std::vector<std::string> kDestinations = {"all", "orders", "sink"};
