@@ -97,6 +97,7 @@ Result<std::string> BackupRunner::Get(const std::string& id) const {
 std::vector<std::string> BackupRunner::List() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> texts;
+  texts.reserve(jobs_.size());
   for (const auto& job : jobs_) texts.push_back(TextOf(*job));
   return texts;
 }

@@ -39,6 +39,7 @@ Answer Refusal(const config::Problems& problems) {
 
 std::vector<std::string> DeclaredOf(const config::Settings& settings) {
   std::vector<std::string> declared;
+  declared.reserve(settings.destinations.size());
   for (const config::JsonText& d : settings.destinations) declared.push_back(d.text);
   return declared;
 }
@@ -46,7 +47,7 @@ std::vector<std::string> DeclaredOf(const config::Settings& settings) {
 }  // namespace
 
 Reloader::Reloader(ReloadWorld world, config::LoadInput input, config::Settings settings)
-    : world_(std::move(world)), input_(std::move(input)), current_(std::move(settings)) {}
+    : world_(world), input_(std::move(input)), current_(std::move(settings)) {}
 
 // ---- One at a time ----
 
@@ -163,7 +164,7 @@ void Reloader::Reload(Done done) {
 
 // Sources first: a destination may name one that is new. Addresses are judged by the new rules
 // while destinations are made. Both are undone if the destinations are refused after all.
-void Reloader::ApplySources(std::shared_ptr<Changing> changing) {
+void Reloader::ApplySources(const std::shared_ptr<Changing>& changing) {
   const config::Settings& settings = changing->next.settings;
   if (const Status changed = world_.egress->Change(EgressOptionsOf(settings)); !changed) {
     return Refuse(*changing, changed.error());
@@ -178,7 +179,7 @@ void Reloader::ApplySources(std::shared_ptr<Changing> changing) {
   });
 }
 
-void Reloader::ApplyDestinations(std::shared_ptr<Changing> changing) {
+void Reloader::ApplyDestinations(const std::shared_ptr<Changing>& changing) {
   world_.destinations->Apply(DeclaredOf(changing->next.settings),
                              [this, changing](const Status& status) {
                                world_.blocking->Post([this, changing, status] {
@@ -190,7 +191,7 @@ void Reloader::ApplyDestinations(std::shared_ptr<Changing> changing) {
                              });
 }
 
-void Reloader::UndoSources(std::shared_ptr<Changing> changing, Error why) {
+void Reloader::UndoSources(const std::shared_ptr<Changing>& changing, Error why) {
   world_.sources->ApplyDeclared(
       current_.sources, [this, changing, why = std::move(why)](const auto&) {
         world_.blocking->Post([this, changing, why] { Refuse(*changing, why); });

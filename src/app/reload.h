@@ -63,9 +63,9 @@ class Reloader final : public control::Configuration {
     Done done;
     Finish finish;
   };
-  void ApplySources(std::shared_ptr<Changing> changing);
-  void ApplyDestinations(std::shared_ptr<Changing> changing);
-  void UndoSources(std::shared_ptr<Changing> changing, Error why);
+  void ApplySources(const std::shared_ptr<Changing>& changing);
+  void ApplyDestinations(const std::shared_ptr<Changing>& changing);
+  void UndoSources(const std::shared_ptr<Changing>& changing, Error why);
   void Refuse(Changing& changing, const Error& why);
   void TakeOver(const Prepared& next);
   static Answer AnswerOf(const Prepared& prepared, bool applied);

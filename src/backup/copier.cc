@@ -157,6 +157,7 @@ Status Copier::Drop(const std::string& path) {
 Result<std::vector<ManifestFile>> Copier::Finish() {
   for (const std::string& dir : dirs_) TRY(fs_.SyncDir(dir.empty() ? data_ : data_ + "/" + dir));
   std::vector<ManifestFile> files;
+  files.reserve(taken_.size());
   for (const auto& [path, file] : taken_) files.push_back(file);
   return files;
 }

@@ -44,7 +44,7 @@ std::string_view ApiAnswer::header(std::string_view name) const {
 }
 
 std::string MessageOf(const ApiAnswer& answer) {
-  const std::string status = "the server answered " + std::to_string(answer.status);
+  std::string status = "the server answered " + std::to_string(answer.status);
   const json body = json::parse(answer.body, nullptr, false);
   if (body.is_object()) {
     for (const char* name : {"message", "error"}) {

@@ -36,11 +36,13 @@ std::string ListJson(const std::vector<std::string>& entries) {
 
 std::string ListText(const std::vector<std::string>& entries, const std::vector<Column>& columns) {
   std::vector<std::string> headings;
+  headings.reserve(columns.size());
   for (const Column& column : columns) headings.emplace_back(column.heading);
   Table table(std::move(headings));
   for (const std::string& text : entries) {
     const auto entry = ordered_json::parse(text);
     std::vector<std::string> cells;
+    cells.reserve(columns.size());
     for (const Column& column : columns) {
       cells.push_back(column.read ? column.read(entry) : Cell(entry, column.field));
     }

@@ -161,7 +161,7 @@ int AnswerParseError(const Parser& parser, const CLI::ParseError& error, bool em
   const std::vector<std::string> unknown = parser.app.remaining(true);
   ComplainOfUsage(context,
                   unknown.empty() ? Lowered(error.what()) : UnknownWord(reached, unknown.front()));
-  context.err << "See '" << FullName(reached) << " --help'." << std::endl;
+  context.err << "See '" << FullName(reached) << " --help'." << '\n' << std::flush;
   return kExitUsage;
 }
 

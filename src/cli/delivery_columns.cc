@@ -9,7 +9,7 @@ namespace tributary::cli {
 using nlohmann::ordered_json;
 
 std::string AttemptsCell(const ordered_json& delivery) {
-  const std::string total = Cell(delivery, "attempts_total");
+  std::string total = Cell(delivery, "attempts_total");
   if (!total.empty()) return total;
   const auto attempts = delivery.find("attempts");
   const bool list = attempts != delivery.end() && attempts->is_array();

@@ -139,14 +139,16 @@ class Events final : public ApiCommand {
     const auto entry = ordered_json::parse(event.data, nullptr, false);
     if (event.name == "skipped") {
       context.err << "skipped " << EscapeLine(Cell(entry, "count"))
-                  << " events: " << EscapeLine(Cell(entry, "reason")) << std::endl;
+                  << " events: " << EscapeLine(Cell(entry, "reason")) << '\n'
+                  << std::flush;
     } else if (options_.json) {
-      context.out << EscapeLine(event.data) << std::endl;
+      context.out << EscapeLine(event.data) << '\n' << std::flush;
     } else {
       context.out << EscapeLine(Cell(entry, "received_at") + "  " + Cell(entry, "source") + "  " +
                                 LabelCell(entry) + "  " + Cell(entry, "key") + "  " +
                                 Cell(entry, "message_id"))
-                  << std::endl;
+                  << '\n'
+                  << std::flush;
     }
   }
 

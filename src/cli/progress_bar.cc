@@ -34,7 +34,7 @@ ProgressBar::ProgressBar(Context& context, std::string what, Unit unit)
 
 ProgressBar::~ProgressBar() {
   if (!pending_.empty()) Draw(pending_);
-  if (columns_ > 0) context_.err << std::endl;
+  if (columns_ > 0) context_.err << '\n' << std::flush;
 }
 
 std::string ProgressBar::Line(const std::string& what, Unit unit, std::uint64_t done,

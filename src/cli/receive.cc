@@ -79,7 +79,8 @@ class Receive final : public Command {
     const os::SignalWatch signals(loop, stop, [] {});
     const std::string host = (*server)->host();
     const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
-    context.err << "listening on http://" << shown << ":" << (*server)->port() << std::endl;
+    context.err << "listening on http://" << shown << ":" << (*server)->port() << '\n'
+                << std::flush;
     loop.Run();
     return context.out ? kExitFine : kExitFailed;
   }

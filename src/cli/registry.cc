@@ -34,7 +34,7 @@ std::vector<const CommandRegistration*> RegisteredCommands() {
 }
 
 int Complain(Context& context, std::string_view message) {
-  context.err << "tributary: " << EscapeLine(message) << std::endl;
+  context.err << "tributary: " << EscapeLine(message) << '\n' << std::flush;
   return kExitFailed;
 }
 

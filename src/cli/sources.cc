@@ -14,7 +14,7 @@ using nlohmann::ordered_json;
 constexpr std::string_view kSourcesPath = "/api/v1/sources";
 
 std::string SourceStatus(const ordered_json& source) {
-  const std::string status = Cell(source, "status");
+  std::string status = Cell(source, "status");
   if (!status.empty()) return status;
   return Cell(source, "enabled") == "false" ? "off" : "on";
 }

@@ -90,6 +90,7 @@ class Test final : public Command {
         .find_source = find_source,
         .random = &os::SystemRandom()};
     std::vector<FilterTestVerdict> verdicts;
+    verdicts.reserve(file.cases.size());
     for (const FilterTestCase& test : file.cases) verdicts.push_back(RunFilterTest(test, world));
     return Report(context, verdicts);
   }

@@ -25,7 +25,7 @@ Result<Ed25519Key> Ed25519Key::FromPrivate(std::string_view bytes) {
     return Fail(ErrorCode::kInvalid, "a private key has 32 bytes, or 64 with its public key, not " +
                                          std::to_string(bytes.size()));
   }
-  const Ed25519Key key(
+  Ed25519Key key(
       EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, Bytes(bytes), kEd25519KeyBytes));
   if (bytes.size() > kEd25519KeyBytes && bytes.substr(kEd25519KeyBytes) != key.public_bytes()) {
     return Fail(ErrorCode::kInvalid, "the second half is not the public key of the first");

@@ -237,6 +237,7 @@ class Loader {
   // their own for a service of that name.
   void WarnOfSlips() {
     std::vector<std::string> names;
+    names.reserve(leaves_.size());
     for (const Leaf& leaf : leaves_) {
       names.push_back(VariableName(leaf.path).substr(kPrefix.size()));
     }

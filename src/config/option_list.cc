@@ -15,6 +15,7 @@ namespace {
 
 std::vector<std::string> Names(const std::vector<OptionSpec>& specs) {
   std::vector<std::string> names;
+  names.reserve(specs.size());
   for (const OptionSpec& spec : specs) names.push_back(spec.name);
   return names;
 }
@@ -79,7 +80,7 @@ Status Sentence(Status status) {
 
 }  // namespace
 
-OptionSpec MakeObject(OptionSpec spec, Get get, Check check) {
+OptionSpec MakeObject(OptionSpec spec, const Get& get, const Check& check) {
   spec.read = [get, check, children = spec.children](const json& value, void* target) {
     return ReadFields(children, value, get(target), check);
   };
@@ -89,7 +90,8 @@ OptionSpec MakeObject(OptionSpec spec, Get get, Check check) {
   return spec;
 }
 
-OptionSpec MakeObjectList(OptionSpec spec, Get get, ListAccess access, Check check, Bounds bounds) {
+OptionSpec MakeObjectList(OptionSpec spec, const Get& get, const ListAccess& access,
+                          const Check& check, Bounds bounds) {
   spec.read = [get, access, check, bounds, children = spec.children](const json& value,
                                                                      void* target) -> Status {
     if (!value.is_array()) return Wrong("must be a list");

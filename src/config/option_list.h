@@ -49,11 +49,13 @@ struct ListAccess {
 using Check = std::function<Status(const void* object)>;
 
 // `spec` has name, type, help and required; these add read and write.
-OptionSpec MakeValue(OptionSpec spec, Get get, Bounds bounds);
-OptionSpec MakeInteger(OptionSpec spec, IntegerAccess access, Bounds bounds);
-OptionSpec MakeEnum(OptionSpec spec, IntegerAccess access, std::vector<std::int64_t> values);
-OptionSpec MakeObject(OptionSpec spec, Get get, Check check);
-OptionSpec MakeObjectList(OptionSpec spec, Get get, ListAccess access, Check check, Bounds bounds);
+OptionSpec MakeValue(OptionSpec spec, const Get& get, Bounds bounds);
+OptionSpec MakeInteger(OptionSpec spec, const IntegerAccess& access, Bounds bounds);
+OptionSpec MakeEnum(OptionSpec spec, const IntegerAccess& access,
+                    const std::vector<std::int64_t>& values);
+OptionSpec MakeObject(OptionSpec spec, const Get& get, const Check& check);
+OptionSpec MakeObjectList(OptionSpec spec, const Get& get, const ListAccess& access,
+                          const Check& check, Bounds bounds);
 void FillDefaultTexts(std::vector<OptionSpec>& specs, const void* defaults);
 Status ParseInto(std::string_view json_text, const std::vector<OptionSpec>& specs, void* target,
                  const Check& check);
@@ -129,24 +131,25 @@ class OptionList {
   // "15s"; the member is in nanoseconds. Never negative.
   void Duration(std::string name, MonoNanos T::*member, std::string help,
                 Bounds bounds = {.min = 0}) {
-    Add(internal::MakeInteger(Spec(name, OptionType::kDuration, help, member), Access(member),
-                              bounds));
+    Add(internal::MakeInteger(Spec(std::move(name), OptionType::kDuration, std::move(help), member),
+                              Access(member), bounds));
   }
   // "64KiB" or a plain number; the member is in bytes.
   template <std::integral V>
   void Bytes(std::string name, V T::*member, std::string help, Bounds bounds = {.min = 0}) {
-    Add(internal::MakeInteger(Spec(name, OptionType::kBytes, help, member), Access(member),
-                              internal::Within<V>(bounds)));
+    Add(internal::MakeInteger(Spec(std::move(name), OptionType::kBytes, std::move(help), member),
+                              Access(member), internal::Within<V>(bounds)));
   }
   void Durations(std::string name, std::vector<MonoNanos> T::*member, std::string help,
                  Bounds bounds = {.min = 0, .max = kOptionEntriesMax}) {
-    Add(internal::MakeValue(Spec(name, OptionType::kDurationList, help, member), Getter(member),
-                            bounds));
+    Add(internal::MakeValue(
+        Spec(std::move(name), OptionType::kDurationList, std::move(help), member), Getter(member),
+        bounds));
   }
   template <class E>
   void Enum(std::string name, E T::*member,
             std::initializer_list<std::pair<const char*, E>> choices, std::string help) {
-    OptionSpec spec = Spec(name, OptionType::kEnum, help, member);
+    OptionSpec spec = Spec(std::move(name), OptionType::kEnum, std::move(help), member);
     std::vector<std::int64_t> values;
     for (const auto& [word, value] : choices) {
       spec.choices.emplace_back(word);
@@ -156,7 +159,7 @@ class OptionList {
   }
   template <class U>
   void Object(std::string name, U T::*member, std::string help) {
-    OptionSpec spec = Spec(name, OptionType::kObject, help, member);
+    OptionSpec spec = Spec(std::move(name), OptionType::kObject, std::move(help), member);
     spec.children = OptionList<U>::Specs();
     Add(internal::MakeObject(std::move(spec), Getter(member), internal::CheckOf<U>()));
   }
@@ -164,7 +167,7 @@ class OptionList {
   template <class U>
   void ObjectList(std::string name, std::vector<U> T::*member, std::string help,
                   Bounds bounds = {.min = 0, .max = kOptionEntriesMax}) {
-    OptionSpec spec = Spec(name, OptionType::kObjectList, help, member);
+    OptionSpec spec = Spec(std::move(name), OptionType::kObjectList, std::move(help), member);
     spec.children = OptionList<U>::Specs();
     Add(internal::MakeObjectList(std::move(spec), Getter(member), ListAccessOf<U>(),
                                  internal::CheckOf<U>(), bounds));
@@ -186,7 +189,7 @@ class OptionList {
   template <class V>
   void Value(std::string name, V T::*member, std::string help, Bounds bounds, bool required) {
     constexpr OptionType type = internal::TypeOf<V>();
-    OptionSpec spec = Spec(name, type, help, member);
+    OptionSpec spec = Spec(std::move(name), type, std::move(help), member);
     spec.required = required;
     if constexpr (type == OptionType::kInteger) {
       Add(internal::MakeInteger(std::move(spec), Access(member), internal::Within<V>(bounds)));

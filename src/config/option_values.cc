@@ -183,7 +183,7 @@ json Write(const std::map<std::string, V>& map, bool redact) {
 }
 
 template <class V>
-OptionSpec Value(OptionSpec spec, Get get, Bounds bounds) {
+OptionSpec Value(OptionSpec spec, const Get& get, Bounds bounds) {
   spec.read = [get, bounds](const json& value, void* target) {
     return Read(value, *static_cast<V*>(get(target)), bounds);
   };
@@ -269,7 +269,7 @@ std::string FormatBytes(std::int64_t bytes) {
   return std::to_string(bytes);
 }
 
-OptionSpec MakeValue(OptionSpec spec, Get get, Bounds bounds) {
+OptionSpec MakeValue(OptionSpec spec, const Get& get, Bounds bounds) {
   const bool text = spec.type == OptionType::kString || spec.type == OptionType::kSecret;
   if (text && spec.required) bounds.min = std::max<std::int64_t>(bounds.min, 1);
   switch (spec.type) {
@@ -301,7 +301,7 @@ OptionSpec MakeValue(OptionSpec spec, Get get, Bounds bounds) {
   CheckFailed("an option type that MakeValue knows", __FILE__, __LINE__, spec.name);
 }
 
-OptionSpec MakeInteger(OptionSpec spec, IntegerAccess access, Bounds bounds) {
+OptionSpec MakeInteger(OptionSpec spec, const IntegerAccess& access, Bounds bounds) {
   const OptionType type = spec.type;
   spec.read = [type, access, bounds](const json& value, void* target) -> Status {
     TRY_ASSIGN(const std::int64_t number, ReadInteger(value, type));
@@ -316,7 +316,8 @@ OptionSpec MakeInteger(OptionSpec spec, IntegerAccess access, Bounds bounds) {
   return spec;
 }
 
-OptionSpec MakeEnum(OptionSpec spec, IntegerAccess access, std::vector<std::int64_t> values) {
+OptionSpec MakeEnum(OptionSpec spec, const IntegerAccess& access,
+                    const std::vector<std::int64_t>& values) {
   const std::vector<std::string> words = spec.choices;
   spec.read = [words, values, access](const json& value, void* target) -> Status {
     const std::string given = value.is_string() ? value.get<std::string>() : std::string();

@@ -21,7 +21,7 @@ std::string Entry(std::string_view list, std::size_t i, std::string_view field) 
   return std::string(list) + "[" + std::to_string(i) + "]." + std::string(field);
 }
 
-Status CheckListen(const Settings& s, const std::string& text, std::string field) {
+Status CheckListen(const Settings& s, const std::string& text, const char* field) {
   const auto address = ParseListen(text);
   if (!address) return WrongAt(field, address.error().message());
   if (IsLoopbackHost(address->host) || !s.tokens.empty()) return {};

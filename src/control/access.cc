@@ -27,7 +27,7 @@ bool BeginsIgnoringCase(std::string_view text, std::string_view prefix) {
   return EqualIgnoringCase(text.substr(0, prefix.size()), prefix);
 }
 
-Response Denied(std::string message) {
+Response Denied(std::string_view message) {
   return http::ErrorResponse(403, "denied", message);
 }
 

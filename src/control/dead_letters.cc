@@ -199,6 +199,7 @@ class DeadLetterHandlers {
     TRY_ASSIGN(query.sources, SourcesOfName(names_, source));
     TRY_ASSIGN(const auto page, letters_.List(query));
     std::vector<std::string> entries;
+    entries.reserve(page.data.size());
     for (const DeadLetter& letter : page.data) entries.push_back(LetterText(names_, letter, false));
     std::string text = PageText(entries, page.next_cursor ? &*page.next_cursor : nullptr);
     text.pop_back();

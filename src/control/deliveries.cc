@@ -144,7 +144,7 @@ class DeliveryHandlers {
   }
 
   // Names become numbers, and a message id the place of its event, on the worker.
-  void Resolve(AskedPtr asked) {
+  void Resolve(const AskedPtr& asked) {
     const bool taken = blocking_.Run(
         [this, asked]() -> Status {
           TRY_ASSIGN(asked->query.sources, SourcesOfName(names_, asked->source));
@@ -172,6 +172,7 @@ class DeliveryHandlers {
       AnswerFromWorker(blocking_, std::move(asked->responder),
                        [this, page = *std::move(page)]() -> Result<std::string> {
                          std::vector<std::string> entries;
+                         entries.reserve(page.data.size());
                          for (const DeliveryEntry& entry : page.data) {
                            entries.push_back(EntryText(names_, entry));
                          }
@@ -192,15 +193,15 @@ class DeliveryHandlers {
 void AddDeliveryHandlers(const ControlWorld& world, Blocking& blocking, SourceNames& names,
                          http::Router& router) {
   const auto handlers = std::make_shared<DeliveryHandlers>(world, blocking, names);
-  const auto add = [&](std::string pattern, std::string summary, auto call, http::RouteDocs docs,
-                       std::vector<int> statuses = {}) {
+  const auto add = [&](const char* pattern, const char* summary, auto call,
+                       const http::RouteDocs& docs, const std::vector<int>& statuses = {}) {
     router.Add({.method = http::Method::kGet,
-                .pattern = std::move(pattern),
+                .pattern = pattern,
                 .scope = http::Scope::kRead,
                 .body_bytes_max = 0,
-                .summary = std::move(summary),
-                .statuses = std::move(statuses),
-                .docs = std::move(docs),
+                .summary = summary,
+                .statuses = statuses,
+                .docs = docs,
                 .handle = [handlers, call](const Request& request, const PathParams& params,
                                            Responder responder) {
                   ((*handlers).*call)(request, params, std::move(responder));

@@ -68,7 +68,7 @@ void EventFinder::Find(std::optional<log::SourceId> source, std::string message_
   });
 }
 
-void EventFinder::LookUp(std::shared_ptr<Search> search) {
+void EventFinder::LookUp(const std::shared_ptr<Search>& search) {
   const bool taken = blocking_.Run([this, search] { return ReadRecord(*search); },
                                    [this, search](Result<Found> found) {
                                      if (!found) return search->done(std::move(found));
@@ -112,7 +112,7 @@ Result<EventFinder::Found> EventFinder::Damaged(const Search& search, EventPlace
                .pairs = {}};
 }
 
-void EventFinder::Trace(std::shared_ptr<Search> search, Found found) {
+void EventFinder::Trace(const std::shared_ptr<Search>& search, Found found) {
   const EventPlace place = found.place;
   auto answer = [search,
                  found = std::move(found)](Result<std::vector<deliver::PairTrace>> pairs) mutable {

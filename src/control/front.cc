@@ -149,10 +149,10 @@ void Front::Run(const Route& route, const Request& request, const PathParams& pa
   }
   call->responder = std::move(responder);
   call->deadline = blocking_.loop().Now() + kIdempotencyWaitMax;
-  Begin(std::move(call));
+  Begin(call);
 }
 
-void Front::Begin(CallPtr call) {
+void Front::Begin(const CallPtr& call) {
   if (under_way_ >= kChangesUnderWayMax) return Refuse(*call);
   ++under_way_;
   const auto work = [journal = world_.journal, call]() -> Result<Idempotency::State> {
@@ -217,7 +217,7 @@ void Front::WaitFor(CallPtr call) {
   ++waiting_;
   loop.At(loop.Now() + kLookAgain, [this, call = std::move(call)]() mutable {
     --waiting_;
-    Begin(std::move(call));
+    Begin(call);
   });
 }
 

@@ -44,7 +44,7 @@ class Front {
     deliver::Engine* engine = nullptr;
     const SourceRegistry* sources = nullptr;
   };
-  Front(World world, Blocking& blocking) : world_(std::move(world)), blocking_(blocking) {}
+  Front(World world, Blocking& blocking) : world_(world), blocking_(blocking) {}
 
   // For Router::SetAround. The front outlives the router's last request.
   http::Router::Around around();
@@ -56,7 +56,7 @@ class Front {
 
   void Run(const http::Route& route, const http::Request& request, const http::PathParams& params,
            http::Responder responder);
-  void Begin(CallPtr call);
+  void Begin(const CallPtr& call);
   static void Refuse(Call& call);
   void Begun(const CallPtr& call, Idempotency::State state);
   void WaitFor(CallPtr call);

@@ -72,10 +72,10 @@ class EventFinder {
 
  private:
   struct Search;
-  void LookUp(std::shared_ptr<Search> search);
+  void LookUp(const std::shared_ptr<Search>& search);
   Result<Found> ReadRecord(const Search& search) const;
   Result<Found> Damaged(const Search& search, EventPlace place) const;
-  void Trace(std::shared_ptr<Search> search, Found found);
+  void Trace(const std::shared_ptr<Search>& search, Found found);
 
   const ControlWorld& world_;
   Blocking& blocking_;

@@ -15,7 +15,7 @@ struct Waiting {
 };
 
 // One partition after the other; mostly all of them are ready at once.
-void WaitFrom(std::shared_ptr<Waiting> waiting, log::Partition partition) {
+void WaitFrom(const std::shared_ptr<Waiting>& waiting, log::Partition partition) {
   while (partition < waiting->durable.size() && !waiting->durable[partition]) ++partition;
   if (partition == waiting->durable.size()) return waiting->then({});
   os::Executor& loop = *waiting->world->loop;

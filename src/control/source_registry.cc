@@ -287,7 +287,7 @@ void SourceRegistry::ApplyDeclared(const std::vector<SourceSettings>& declared,
 
 // ---- Sources of the API ----
 
-Result<SourceRegistry::Draft> SourceRegistry::MakeNew(SourceSettings settings) const {
+Result<SourceRegistry::Draft> SourceRegistry::MakeNew(const SourceSettings& settings) const {
   Draft draft = Begin();
   if (FindLive(draft.sources, settings.name) != nullptr) return Taken(settings.name);
   TRY(CheckRoom(draft.sources));
@@ -343,7 +343,7 @@ void SourceRegistry::Create(std::string_view body, Done<Changed> done) {
   const std::lock_guard lock(changing_);
   const auto make = [&]() -> Result<Draft> {
     TRY_ASSIGN(SourceSettings settings, config::ParseOptions<SourceSettings>(body));
-    return MakeNew(std::move(settings));
+    return MakeNew(settings);
   };
   Finish(make(), std::move(done));
 }
@@ -353,7 +353,7 @@ void SourceRegistry::Put(std::string_view name, std::string_view body, Done<Chan
   const auto make = [&]() -> Result<Draft> {
     TRY_ASSIGN(const std::string named, WithName(body, name));
     TRY_ASSIGN(SourceSettings settings, config::ParseOptions<SourceSettings>(named));
-    if (current()->FindByName(name) == nullptr) return MakeNew(std::move(settings));
+    if (current()->FindByName(name) == nullptr) return MakeNew(settings);
     return MakeChanged(name, settings);
   };
   Finish(make(), std::move(done));

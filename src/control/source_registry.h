@@ -96,7 +96,7 @@ class SourceRegistry {
   void Publish(std::move_only_function<void()> done);
 
   Status Declare(Draft& draft, const std::vector<config::SourceSettings>& declared) const;
-  Result<Draft> MakeNew(config::SourceSettings settings) const;
+  Result<Draft> MakeNew(const config::SourceSettings& settings) const;
   Result<Draft> MakeChanged(std::string_view name, const config::SourceSettings& settings) const;
   using KeyChange = std::function<Result<Changed>(ingest::SourceSpec& source)>;
   void ChangeKeys(std::string_view name, Done<Changed> done, const KeyChange& change);

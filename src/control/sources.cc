@@ -47,6 +47,7 @@ Result<std::string> PageAfter(const ingest::SourceSnapshot& snapshot, const Page
     next = codec::Base64UrlEncode(sources.back()->name);
   }
   std::vector<std::string> entries;
+  entries.reserve(sources.size());
   for (const SourceSpec* source : sources)
     entries.push_back(config::DumpText(SourceJson(*source, now_us)));
   return PageText(entries, next.empty() ? nullptr : &next);
@@ -75,6 +76,7 @@ class SourceHandlers {
     const SourceSpec* const source = Shown(request, params, responder);
     if (source == nullptr) return;
     std::vector<std::string> entries;
+    entries.reserve(source->write_keys.size());
     for (const ingest::WriteKey& key : source->write_keys) {
       entries.push_back(config::DumpText(WriteKeyJson(key, entries.size(), registry_.Now())));
     }

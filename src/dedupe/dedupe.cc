@@ -217,6 +217,7 @@ Result<std::optional<log::SourceId>> Dedupe::SourceOfNewest(std::span<const log:
     source_of.emplace(IdOf(source, message_id, scratch), source);
   }
   std::vector<Hash128> ids;
+  ids.reserve(source_of.size());
   for (const auto& [id, source] : source_of) ids.push_back(id);
   std::optional<log::SourceId> newest;
   std::int64_t newest_s = 0;

@@ -118,7 +118,7 @@ void AuditService::Run(AuditQuery query, Engine::Done<AuditReport> done) {
   }
   running->query = std::move(query);
   running->done = std::move(done);
-  Snapshots(std::move(running));
+  Snapshots(running);
 }
 
 void AuditService::GoOn(const std::string& cursor, std::uint64_t records_max,
@@ -146,7 +146,7 @@ void AuditService::GoOn(const std::string& cursor, std::uint64_t records_max,
 
 // Each lane's side at one moment of its own; then its dropped ranges are waited for, because they
 // are read from the store.
-void AuditService::Snapshots(RunningPtr running) {
+void AuditService::Snapshots(const RunningPtr& running) {
   const auto one_less = [running] {
     if (running->left.fetch_sub(1) != 1) return;
     running->world.reads->Post([running] { Begin(running); });

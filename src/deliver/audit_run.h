@@ -86,7 +86,7 @@ class AuditService final : public Audit {
   enum class Step : std::uint8_t { kMore, kPart, kEnd };
 
   void GoOn(const std::string& cursor, std::uint64_t records_max, Engine::Done<AuditReport> done);
-  static void Snapshots(RunningPtr running);
+  static void Snapshots(const RunningPtr& running);
   static void Begin(const RunningPtr& running);
   static void BeginPart(const RunningPtr& running);
   static void Slice(const RunningPtr& running);

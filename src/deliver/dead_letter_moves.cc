@@ -121,30 +121,31 @@ Result<DeadLetterMoves::MovePtr> DeadLetterMoves::MakeMove(DeadAction action,
 }
 
 void DeadLetterMoves::Add(DeadAction action, DeadSelection selection, DeadLetters::MoveDone done) {
-  auto made = MakeMove(action, selection);
-  {
-    const std::lock_guard lock(mutex_);
-    const auto running = std::ranges::count_if(all_, [](const MovePtr& m) { return !m->over; });
-    if (closed_) {
-      made = Fail(Closing());
-    } else if (made && static_cast<std::size_t>(running) >= kMovesRunningMax) {
-      made =
-          Fail(ErrorCode::kUnavailable, "too many dead letters are being moved; try again later");
-    }
-    if (made) {
-      last_number_ = std::max<std::uint64_t>(last_number_ + 1,
-                                             static_cast<std::uint64_t>(world_.clock->Now()));
-      (*made)->number = last_number_;
-      (*made)->done = std::move(done);
-      all_.push_back(*made);
-    }
-  }
+  const auto made = MakeMove(action, selection);
   if (!made) return done(std::unexpected(made.error()));
+  if (const Status admitted = Admit(*made, done); !admitted) {
+    return done(std::unexpected(admitted.error()));
+  }
   WhenStored([weak = weak_from_this(), blocking = world_.blocking, move = *made] {
     blocking->Post([weak, move] {
       if (const auto self = weak.lock()) self->Begin(move);
     });
   });
+}
+
+Status DeadLetterMoves::Admit(const MovePtr& move, DeadLetters::MoveDone& done) {
+  const std::lock_guard lock(mutex_);
+  const auto running = std::ranges::count_if(all_, [](const MovePtr& m) { return !m->over; });
+  if (closed_) return Fail(Closing());
+  if (static_cast<std::size_t>(running) >= kMovesRunningMax) {
+    return Fail(ErrorCode::kUnavailable, "too many dead letters are being moved; try again later");
+  }
+  last_number_ =
+      std::max<std::uint64_t>(last_number_ + 1, static_cast<std::uint64_t>(world_.clock->Now()));
+  move->number = last_number_;
+  move->done = std::move(done);
+  all_.push_back(move);
+  return {};
 }
 
 void DeadLetterMoves::WhenStored(std::move_only_function<void()> then) const {
@@ -190,7 +191,7 @@ Result<std::uint64_t> DeadLetterMoves::CountOf(const Move& move) const {
 }
 
 // On the blocking executor: how much is it? A large one is made durable before anything is moved.
-void DeadLetterMoves::Begin(MovePtr move) {
+void DeadLetterMoves::Begin(const MovePtr& move) {
   const auto total = CountOf(*move);
   if (!total) return Finish(move, std::unexpected(total.error()));
   {

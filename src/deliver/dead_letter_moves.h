@@ -91,7 +91,9 @@ class DeadLetterMoves : public std::enable_shared_from_this<DeadLetterMoves> {
 
   Result<MovePtr> MakeMove(DeadAction action, const DeadSelection& selection) const;
   Result<std::uint64_t> CountOf(const Move& move) const;
-  void Begin(MovePtr move);
+  // Takes `done` when there is room for the move, and leaves it when there is none.
+  Status Admit(const MovePtr& move, DeadLetters::MoveDone& done);
+  void Begin(const MovePtr& move);
   void Schedule();
   void RunOne();
   Result<Chunk> NextChunk(const Move& move) const;

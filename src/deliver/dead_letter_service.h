@@ -12,7 +12,7 @@ namespace tributary::deliver {
 
 class DeadLetterService final : public DeadLetters {
  public:
-  explicit DeadLetterService(DeadLetterWorld world)
+  explicit DeadLetterService(const DeadLetterWorld& world)
       : world_(world), moves_(std::make_shared<DeadLetterMoves>(world)) {}
   DeadLetterMoves& moves() { return *moves_; }
 

@@ -101,6 +101,7 @@ void DeletedLanes::Remove(LaneId id) {
 std::vector<std::shared_ptr<const DeletedLane>> DeletedLanes::all() const {
   std::vector<std::shared_ptr<const DeletedLane>> out;
   const std::lock_guard lock(mutex_);
+  out.reserve(lanes_.size());
   for (const auto& [id, lane] : lanes_) out.push_back(lane);
   return out;
 }

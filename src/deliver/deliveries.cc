@@ -23,7 +23,7 @@ Result<std::string> ReasonOfDead(const store::Store& store, LaneId lane, Positio
 
 // One condition after another: they are answered by processes of their own.
 void AskFilters(const DeliveriesWorld& world,
-                std::shared_ptr<std::vector<DeliveryCandidate>> candidates, std::size_t from,
+                const std::shared_ptr<std::vector<DeliveryCandidate>>& candidates, std::size_t from,
                 Asked then) {
   std::size_t i = from;
   const auto waits = [&](const DeliveryCandidate& c) {
@@ -49,7 +49,7 @@ void AskFilters(const DeliveriesWorld& world,
 }  // namespace
 
 void AskLanes(const DeliveriesWorld& world,
-              std::shared_ptr<std::vector<DeliveryCandidate>> candidates, Asked then) {
+              const std::shared_ptr<std::vector<DeliveryCandidate>>& candidates, Asked then) {
   struct Asking {
     std::atomic<std::size_t> left{1};
     DeliveriesWorld world;
@@ -173,11 +173,11 @@ void DeliveriesService::Get(std::string id, Engine::Done<DeliveryEntry> done) {
   const auto place = ParseDeliveryId(id);
   if (!place) return done(Fail(ErrorCode::kInvalid, "id", "id is no delivery id (dlv_…)"));
   world_.reads->Post([world = world_, place = *place, done = std::move(done)]() mutable {
-    GetNow(std::move(world), place, std::move(done));
+    GetNow(world, place, std::move(done));
   });
 }
 
-void DeliveriesService::GetNow(DeliveriesWorld world, const DeliveryPlace& place,
+void DeliveriesService::GetNow(const DeliveriesWorld& world, const DeliveryPlace& place,
                                Engine::Done<DeliveryEntry> done) {
   const auto not_found = [](auto& answer) {
     answer(Fail(ErrorCode::kNotFound, "id", "there is no delivery of that id"));

@@ -48,7 +48,7 @@ struct DeliveryCandidate {
 // and calls `then` on `reads`: with kUnavailable when a condition could not be asked.
 using Asked = std::move_only_function<void(const Status&)>;
 void AskLanes(const DeliveriesWorld& world,
-              std::shared_ptr<std::vector<DeliveryCandidate>> candidates, Asked then);
+              const std::shared_ptr<std::vector<DeliveryCandidate>>& candidates, Asked then);
 
 // What became of the pair, from what its lane and the store know; nullopt when there is no such
 // pair. May block.

@@ -15,7 +15,7 @@ class DeliveriesService final : public Deliveries {
   void Get(std::string id, Engine::Done<DeliveryEntry> done) override;
 
  private:
-  static void GetNow(DeliveriesWorld world, const DeliveryPlace& place,
+  static void GetNow(const DeliveriesWorld& world, const DeliveryPlace& place,
                      Engine::Done<DeliveryEntry> done);
   const DeliveriesWorld world_;
 };

@@ -41,19 +41,15 @@ std::string EngineImpl::IdBytes(std::uint32_t id) {
 // ---- One at a time ----
 
 void EngineImpl::Enqueue(Change change) {
-  bool refused = false;
-  {
-    const std::lock_guard lock(mutex_);
-    refused = closing_;
-    if (!refused) changes_.push_back(std::move(change));
-    if (!refused && changing_) return;
-    changing_ = changing_ || !refused;
+  std::unique_lock lock(mutex_);
+  if (closing_) {
+    lock.unlock();
+    return change(ShuttingDown(), [] {});
   }
-  if (refused) {
-    change(ShuttingDown(), [] {});
-  } else {
-    RunNext();
-  }
+  changes_.push_back(std::move(change));
+  if (std::exchange(changing_, true)) return;
+  lock.unlock();
+  RunNext();
 }
 
 void EngineImpl::RunNext() {
@@ -99,7 +95,7 @@ void EngineImpl::Create(std::string json_text, Done<std::string> done, std::stri
       finish();
       return;
     }
-    CreateNow(json_text, std::move(who), std::move(done), std::move(finish));
+    CreateNow(json_text, who, std::move(done), std::move(finish));
   });
 }
 
@@ -178,7 +174,7 @@ Status EngineImpl::RoomFor(const std::string& name) const {
   return {};
 }
 
-void EngineImpl::CreateNow(const std::string& json_text, std::string who, Answer done,
+void EngineImpl::CreateNow(const std::string& json_text, const std::string& who, Answer done,
                            Finish finish) {
   const auto refuse = [&](Error error) {
     done(std::unexpected(std::move(error)));
@@ -215,7 +211,7 @@ void EngineImpl::MakeNow(Spec spec, bool declared, const std::string& who, Answe
        }});
 }
 
-void EngineImpl::Install(EntryPtr entry, LaneState state) {
+void EngineImpl::Install(const EntryPtr& entry, LaneState state) {
   entry->loop = NextLoop();
   auto settings = SettingsOf(entry->spec, entry->revision, entry->loop);
   CHECK(settings.has_value());
@@ -256,7 +252,7 @@ void EngineImpl::Replace(std::string name, std::string json_text, bool create, D
         object["name"] = name;
         json_text = object.dump();
       }
-      CreateNow(json_text, std::move(who), std::move(done), std::move(finish));
+      CreateNow(json_text, who, std::move(done), std::move(finish));
       return;
     }
     ChangeNow(
@@ -300,7 +296,7 @@ void EngineImpl::ChangeNow(const std::string& name, MakeSpec make, std::string w
   ApplyOnLoop(*entry, std::move(*spec), std::move(who), std::move(done), std::move(finish));
 }
 
-void EngineImpl::ApplyOnLoop(EntryPtr entry, Spec spec, std::string who, Answer done,
+void EngineImpl::ApplyOnLoop(const EntryPtr& entry, Spec spec, std::string who, Answer done,
                              Finish finish) {
   const std::uint32_t revision = entry->revision + 1;
   const bool same_rule =
@@ -397,7 +393,7 @@ void EngineImpl::SetStatus(std::string name, LaneStatus status, std::string reas
   });
 }
 
-void EngineImpl::PutStatus(EntryPtr entry, StoredLane stored, Done<std::string> done,
+void EngineImpl::PutStatus(const EntryPtr& entry, StoredLane stored, Done<std::string> done,
                            Finish finish) {
   entry->loop->loop.executor->Post([this, entry, stored = std::move(stored), done = std::move(done),
                                     finish = std::move(finish)]() mutable {

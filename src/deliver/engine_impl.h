@@ -132,7 +132,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   Status LoadDeleted();
   Status LoadDeletedLane(LaneId id, StoredLane stored);
   Status ApplyDeclared(const std::string& json_text);
-  Status UpdateDeclared(Entry& entry, Spec spec);
+  Status UpdateDeclared(Entry& entry, const Spec& spec);
   Status Reload(const std::string& name);
   Status PauseUnlisted();
   Status WriteAtLoad(const store::Batch& batch);  // durable when Load() has ended
@@ -141,20 +141,20 @@ class EngineImpl final : public Engine, public SecretRotation {
   void Enqueue(Change change);
   void RunNext();
   Status RoomFor(const std::string& name) const;
-  void CreateNow(const std::string& json_text, std::string who, Answer done, Finish finish);
+  void CreateNow(const std::string& json_text, const std::string& who, Answer done, Finish finish);
   void MakeNow(Spec spec, bool declared, const std::string& who, Answer done, Finish finish);
-  void Install(EntryPtr entry, LaneState state);
+  void Install(const EntryPtr& entry, LaneState state);
   using MakeSpec = std::move_only_function<Result<Spec>(const Entry& old)>;
   void ChangeNow(const std::string& name, MakeSpec make, std::string who, Answer done,
                  Finish finish);
-  void ApplyOnLoop(EntryPtr entry, Spec spec, std::string who, Answer done, Finish finish);
+  void ApplyOnLoop(const EntryPtr& entry, Spec spec, std::string who, Answer done, Finish finish);
   void Changed(const EntryPtr& entry, Spec spec, const Status& status, Answer done, Finish finish);
   void StatusChanged(const EntryPtr& entry, const Status& written, Done<std::string> done,
                      Finish finish);
   void DeleteNow(const std::string& name, Done<void> done, Finish finish);
   void Deleted(const EntryPtr& entry, std::shared_ptr<const DeletedLane> lane);
   void Uninstall(const EntryPtr& entry);
-  void PutStatus(EntryPtr entry, StoredLane stored, Done<std::string> done, Finish finish);
+  void PutStatus(const EntryPtr& entry, StoredLane stored, Done<std::string> done, Finish finish);
   void SetStatus(std::string name, LaneStatus status, std::string reason, Done<std::string> done);
   void OnCommitter(std::move_only_function<void(const Status&)> task);
 

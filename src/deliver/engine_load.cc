@@ -333,11 +333,11 @@ Status EngineImpl::ApplyDeclared(const std::string& text) {
                     "otherwise; delete or rename one of them");
   }
   entry->listed = true;
-  return UpdateDeclared(*entry, std::move(spec));
+  return UpdateDeclared(*entry, spec);
 }
 
 // Nothing is appended yet, so the end of the log is where the new state begins to count.
-Status EngineImpl::UpdateDeclared(Entry& entry, Spec spec) {
+Status EngineImpl::UpdateDeclared(Entry& entry, const Spec& spec) {
   if (spec.kind() != entry.spec.kind()) {
     return Fail(ErrorCode::kInvalid, "kind",
                 "kind of \"" + entry.spec.lane.name + "\" cannot be changed; choose another name");
@@ -361,6 +361,7 @@ Status EngineImpl::UpdateDeclared(Entry& entry, Spec spec) {
   if (!same) revision_table_.Put(batch, entry.id, revision, &entry.spec, spec, "configuration");
   if (!same_rule) {
     std::vector<log::Offset> from;
+    from.reserve(world_.log->partitions());
     for (log::Partition p = 0; p < world_.log->partitions(); ++p) {
       from.push_back(world_.log->assigned(p));
     }

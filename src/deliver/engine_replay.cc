@@ -198,7 +198,8 @@ void ReplayTable::Resume(std::string id, Done<std::string> done) {
 void ReplayTable::SetStatus(std::string id, LaneStatus status, Done<std::string> done) {
   Enqueue(
       std::move(id), std::move(done),
-      [this, status](LaneId lane, ReplayPtr replay, Done<std::string> answer, Finish finish) {
+      [this, status](LaneId lane, const ReplayPtr& replay, Done<std::string> answer,
+                     Finish finish) {
         if (replay->record.state != ReplayState::kRunning) {
           answer(Ended(lane, replay->record));
           finish();

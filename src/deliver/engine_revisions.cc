@@ -101,9 +101,12 @@ Result<Revisions::Page> RevisionTable::List(std::string_view destination, std::s
         }
         last = keys::ParseHistory(key).value_or(keys::RevisionKey{}).revision;
         auto text = Text(id, last, value);
-        if (!text) broken = std::unexpected(text.error());
-        if (text) page.data.push_back(*std::move(text));
-        return text ? Visit::kContinue : Visit::kStop;
+        if (!text) {
+          broken = std::unexpected(text.error());
+          return Visit::kStop;
+        }
+        page.data.push_back(*std::move(text));
+        return Visit::kContinue;
       }));
   TRY(broken);
   return page;

@@ -40,8 +40,9 @@ Result<json> OldSecrets(const json& before, UnixMicros now_us, MonoNanos overlap
     if (ended) patch[until] = nullptr;
     left += ended ? 0 : 1;
   }
-  if (before[kSigningSecret].empty() || before[kSigningSecret] == "" || overlap_ns == 0)
-    return patch;
+  const json& secret = before[kSigningSecret];
+  const bool none = !secret.is_string() || secret.get_ref<const std::string&>().empty();
+  if (none || overlap_ns == 0) return patch;
   if (left >= kOldSigningSecretsMax) {
     return Fail(ErrorCode::kConflict, kOld,
                 "there are " + std::to_string(left) +

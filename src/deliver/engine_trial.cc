@@ -202,12 +202,13 @@ void TrialTable::Try(std::string name, TrialEvent event, Trial::Done done) {
               state = entry->loop] {
     if (alive.expired()) return;
     auto settings = engine_.SettingsOf(spec, revision, state, trial.get());
-    Map(trial, std::move(*settings), spec.lane.batch.size > 1);
+    Map(trial, *settings, spec.lane.batch.size > 1);
   });
 }
 
 // A mapping that fails is the answer, as it would be the dead letter's reason.
-void TrialTable::Map(const std::shared_ptr<Trial>& trial, LaneSettings settings, bool batch) {
+void TrialTable::Map(const std::shared_ptr<Trial>& trial, const LaneSettings& settings,
+                     bool batch) {
   const auto run = [this, trial, batch,
                     destination = settings.destination](std::optional<std::string> mapped) {
     trial->Run(destination, std::move(mapped), batch, [this, weak = std::weak_ptr(trial)] {

@@ -19,7 +19,7 @@ class TrialTable final : public Trials {
 
  private:
   class Trial;
-  void Map(const std::shared_ptr<Trial>& trial, LaneSettings settings, bool batch);
+  void Map(const std::shared_ptr<Trial>& trial, const LaneSettings& settings, bool batch);
   void End(const std::shared_ptr<Trial>& trial);
 
   EngineImpl& engine_;

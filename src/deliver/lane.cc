@@ -72,6 +72,7 @@ void Lane::Start() {
 void Lane::Change(std::optional<NewRule> rule, LaneSettings settings, MakeChanges changes,
                   Persisted done) {
   std::vector<log::Offset> from;
+  from.reserve(reading_.size());
   for (log::Partition p = 0; p < reading_.size(); ++p) {
     from.push_back(std::max(world_.log->assigned(p), reading_[p].next));
   }
@@ -108,6 +109,7 @@ void Lane::SetStatus(StoredLane status, Persisted done) {
 void Lane::Retire(store::Batch changes, Persisted done) {
   stopped_ = true;
   std::vector<log::Offset> ends;
+  ends.reserve(reading_.size());
   std::vector<Position> unanswered;
   for (log::Partition p = 0; p < reading_.size(); ++p) {
     ends.push_back(std::max(world_.log->assigned(p), reading_[p].next));

@@ -274,7 +274,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void Send(std::uint64_t token, const log::RecordView& record);
   void Dispatch(std::uint64_t token, const log::RecordView& record, std::string_view body,
                 bool mapped);
-  void OnOutcome(std::uint64_t token, Outcome outcome);
+  void OnOutcome(std::uint64_t token, const Outcome& outcome);
   void EndAttempt(InFlights::iterator attempt);
   void LoseRow(Position at, KeyQueues::Key key, MonoNanos since);
   static StoredAttempt LineOf(const InFlight& attempt, const Outcome& outcome, MonoNanos now);
@@ -297,7 +297,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
 
   // lane_program.cc
   bool AskPrograms(std::uint64_t token, const log::RecordView& record);
-  void Ask(std::uint64_t token, std::shared_ptr<const Program> program);
+  void Ask(std::uint64_t token, const std::shared_ptr<const Program>& program);
   void AskLater(std::uint64_t token, std::shared_ptr<const Program> program);
   void OnProgram(std::uint64_t token, const std::shared_ptr<const Program>& program,
                  Result<std::string> answer);

@@ -169,14 +169,14 @@ void Lane::Dispatch(std::uint64_t token, const log::RecordView& record, std::str
                         .replay = replay_ ? std::string_view(replay_->id) : std::string_view(),
                         .attempt = attempt.attempt,
                         .now_us = attempt.at_us},
-                       [weak = weak_from_this(), token](Outcome outcome) {
+                       [weak = weak_from_this(), token](const Outcome& outcome) {
                          if (const auto self = weak.lock()) {
-                           self->OnOutcome(token, std::move(outcome));
+                           self->OnOutcome(token, outcome);
                          }
                        });
 }
 
-void Lane::OnOutcome(std::uint64_t token, Outcome outcome) {
+void Lane::OnOutcome(std::uint64_t token, const Outcome& outcome) {
   auto node = in_flight_.extract(token);
   if (node.empty()) return;
   InFlight& attempt = node.mapped();

@@ -22,11 +22,11 @@ bool Lane::AskPrograms(std::uint64_t token, const log::RecordView& record) {
   }
   if (program == nullptr) return false;
   attempt.kept = EncodeKept(record);  // the record's own memory is the caller's
-  Ask(token, std::move(program));
+  Ask(token, program);
   return true;
 }
 
-void Lane::Ask(std::uint64_t token, std::shared_ptr<const Program> program) {
+void Lane::Ask(std::uint64_t token, const std::shared_ptr<const Program>& program) {
   InFlight& attempt = in_flight_.at(token);
   attempt.revision = settings_.revision;
   const auto record = DecodeKept(attempt.at, attempt.kept);
@@ -44,7 +44,7 @@ void Lane::AskLater(std::uint64_t token, std::shared_ptr<const Program> program)
                   [weak = weak_from_this(), token, program = std::move(program)]() mutable {
                     const auto self = weak.lock();
                     if (self && self->in_flight_.contains(token)) {
-                      self->Ask(token, std::move(program));
+                      self->Ask(token, program);
                     }
                   });
 }

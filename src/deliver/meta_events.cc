@@ -81,6 +81,7 @@ void MetaEventWriter::Flush() {
     next_ns_ = world_.executor->Now() + kMetaEventsEvery;
   }
   std::vector<std::pair<MetaEvent, const Notice*>> in_order;
+  in_order.reserve(notices.size());
   for (const auto& [key, notice] : notices) in_order.emplace_back(key.second, &notice);
   std::ranges::stable_sort(in_order, {}, [](const auto& one) { return one.second->at_us; });
   for (const auto& [what, notice] : in_order) Append(what, *notice);

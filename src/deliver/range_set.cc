@@ -37,7 +37,9 @@ void RangeSet::RemoveBelow(log::Offset end) {
 
 void RangeSet::Remove(log::Offset offset) {
   auto it = ranges_.upper_bound(offset);
-  if (it == ranges_.begin() || (--it)->second <= offset) return;
+  if (it == ranges_.begin()) return;
+  --it;
+  if (it->second <= offset) return;
   const log::Offset end = it->second;
   it->second = offset;
   if (it->first == offset) ranges_.erase(it);

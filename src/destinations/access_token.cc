@@ -109,10 +109,13 @@ void ClientCredentials::Get(Done done) {
   const MonoNanos now = context_.loop->Now();
   const bool good = !token_.empty() && now < ends_at_;
   const bool quiet = now < quiet_until_;
-  if (!good && !fetching_ && quiet) return FailSoon(std::move(done));
-  if (!good) waiting_.push_back(std::move(done));
-  if (!fetching_ && !quiet && (!good || now >= renew_at_)) Fetch();
-  if (good) done(token_);
+  if (good) {
+    if (!fetching_ && !quiet && now >= renew_at_) Fetch();
+    return done(token_);
+  }
+  if (!fetching_ && quiet) return FailSoon(std::move(done));
+  waiting_.push_back(std::move(done));
+  if (!fetching_) Fetch();
 }
 
 void ClientCredentials::Refused(const std::string& token) {

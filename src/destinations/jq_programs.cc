@@ -118,12 +118,13 @@ std::unique_ptr<JqPrograms> ProgramsWithoutThreads(const std::string& executable
   JqProgramsOptions options;
   options.clock = &clock;
   options.command = JqCommand(options, executable);
-  return JqPrograms::Make(std::move(options), [](const std::string&, const auto&) {
+  return JqPrograms::Make(options, [](const std::string&, const auto&) {
     CHECK(!"programs of a command run one by one");
   });
 }
 
-std::unique_ptr<JqPrograms> JqPrograms::Make(JqProgramsOptions options, StartThread start_thread) {
+std::unique_ptr<JqPrograms> JqPrograms::Make(const JqProgramsOptions& options,
+                                             StartThread start_thread) {
   return std::make_unique<JqProgramsImpl>(options, std::move(start_thread));
 }
 

@@ -36,7 +36,8 @@ class JqPrograms : public deliver::Programs {
   // Asks app/ for a thread; its body returns after Close().
   using StartThread = std::function<void(std::string name, std::function<void()> body)>;
   // Nothing is started before the first program. Compile() works without threads.
-  static std::unique_ptr<JqPrograms> Make(JqProgramsOptions options, StartThread start_thread);
+  static std::unique_ptr<JqPrograms> Make(const JqProgramsOptions& options,
+                                          StartThread start_thread);
 
   // One run on the calling thread, which waits for it: for commands without an engine.
   virtual Result<std::string> RunNow(const deliver::Program& program,

@@ -62,7 +62,8 @@ void RotatingFile::TakeChange() {
   rotation_ = wanted_;
 }
 
-RotatingFile::RotatingFile(os::FileSystem& fs, os::Clock& clock, std::string root, std::string path)
+RotatingFile::RotatingFile(os::FileSystem& fs, os::Clock& clock, std::string root,
+                           const std::string& path)
     : fs_(fs),
       clock_(clock),
       root_(std::move(root)),

@@ -46,7 +46,7 @@ class RotatingFile final : public LineSink {
   static std::shared_ptr<RotatingFile> Open(os::FileSystem& fs, os::Clock& clock,
                                             const std::string& root, const std::string& path,
                                             const Rotation& rotation);
-  RotatingFile(os::FileSystem& fs, os::Clock& clock, std::string root, std::string path);
+  RotatingFile(os::FileSystem& fs, os::Clock& clock, std::string root, const std::string& path);
 
   // A file holds at most `bytes` bytes of lines, or one line.
   Status Append(std::string_view lines) override;

@@ -81,8 +81,10 @@ std::optional<std::string> RudderPixelEvent(std::string_view query, bool page, U
     auto& id = (*event)["anonymousId"].get_ref<std::string&>();
     if (id.size() >= 2 && id.front() == '"' && id.back() == '"') id = id.substr(1, id.size() - 2);
   }
-  if (page && (!event->contains("name") || (*event)["name"] == "")) {
-    (*event)["name"] = "Unknown Page";
+  if (page) {
+    Json& name = (*event)["name"];
+    const bool empty = name.is_string() && name.get_ref<const std::string&>().empty();
+    if (name.is_null() || empty) name = "Unknown Page";
   }
   (*event)["channel"] = "web";
   (*event)["integrations"] = {{"All", true}};

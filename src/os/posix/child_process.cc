@@ -62,6 +62,7 @@ struct SpawnPlan {
 
 std::vector<char*> Arguments(const std::vector<std::string>& command) {
   std::vector<char*> out;
+  out.reserve(command.size() + 1);
   for (const std::string& word : command) out.push_back(const_cast<char*>(word.c_str()));
   out.push_back(nullptr);
   return out;

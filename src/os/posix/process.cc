@@ -135,9 +135,11 @@ int ReleaseCodeOf(dl_phdr_info* object, std::size_t, void*) {
   for (int i = 0; i < object->dlpi_phnum; ++i) {
     const ElfW(Phdr)& part = object->dlpi_phdr[i];
     if (part.p_type != PT_LOAD || part.p_flags != (PF_R | PF_X)) continue;
-    const std::uintptr_t first = (object->dlpi_addr + part.p_vaddr) / page * page;
-    const std::uintptr_t end = object->dlpi_addr + part.p_vaddr + part.p_memsz;
-    ::madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);  // advice: may fail
+    const std::uintptr_t begin = object->dlpi_addr + part.p_vaddr;
+    const std::uintptr_t first = begin / page * page;
+    // The loader says where it is as a number. NOLINTNEXTLINE(performance-no-int-to-ptr)
+    void* const pages = reinterpret_cast<void*>(first);
+    ::madvise(pages, begin + part.p_memsz - first, MADV_DONTNEED);  // advice: may fail
   }
   return 0;
 }
