@@ -34,6 +34,10 @@ const config::OptionSpec* Option(const std::vector<config::OptionSpec>& specs,
   return nullptr;
 }
 
+bool SpeaksHttp(const deliver::DestinationType& type) {
+  return Option(type.specs(), "url") != nullptr;
+}
+
 bool IsSecret(const config::OptionSpec& spec) {
   return spec.type == config::OptionType::kSecret || spec.type == config::OptionType::kSecretMap ||
          spec.type == config::OptionType::kSecretList;
@@ -65,8 +69,6 @@ struct Contract : ::testing::TestWithParam<std::string> {
       client.reset();
     });
   }
-
-  bool speaks_http() const { return Option(type.specs(), "url") != nullptr; }
 
   json Options(const std::string& url) const {
     json options = json::object();
@@ -143,13 +145,12 @@ struct Contract : ::testing::TestWithParam<std::string> {
   MonoNanos took = 0;
 };
 
-#define NEEDS_HTTP() \
-  if (!speaks_http()) GTEST_SKIP() << GetParam() << " has no url"
+// What those that speak HTTP must pass beside: whoever declares a `url`.
+class HttpContract : public Contract {};
 
 constexpr MonoNanos kSlack = 600 * kNanosPerMilli;
 
-TEST_P(Contract, APeerThatHangsIsGivenUpAtTheTimeout) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, APeerThatHangsIsGivenUpAtTheTimeout) {
   const Outcome outcome = DeliverTo([](int fd) { Peer::WaitForEnd(fd); });
   EXPECT_EQ(outcome.verdict, Verdict::kRetry);
   EXPECT_TRUE(outcome.error.starts_with("ETIMEDOUT")) << outcome.error;
@@ -157,8 +158,7 @@ TEST_P(Contract, APeerThatHangsIsGivenUpAtTheTimeout) {
   EXPECT_LT(took, kTimeout + kSlack);
 }
 
-TEST_P(Contract, APeerThatNeverAcceptsIsGivenUpAtTheTimeout) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, APeerThatNeverAcceptsIsGivenUpAtTheTimeout) {
   Peer peer(nullptr, 0);
   Make(Options(peer.url()));
   const MonoNanos began = os::SystemClock().Monotonic();
@@ -166,8 +166,7 @@ TEST_P(Contract, APeerThatNeverAcceptsIsGivenUpAtTheTimeout) {
   EXPECT_LT(os::SystemClock().Monotonic() - began, kTimeout + kSlack);
 }
 
-TEST_P(Contract, ADripOfBytesDoesNotPutTheTimeoutOff) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, ADripOfBytesDoesNotPutTheTimeoutOff) {
   const Outcome outcome = DeliverTo([](int fd) {
     Peer::ReadHead(fd);
     for (const char c : std::string_view("HTTP/1.1 200 OK\r\nX-Slow: ")) {
@@ -179,8 +178,7 @@ TEST_P(Contract, ADripOfBytesDoesNotPutTheTimeoutOff) {
   EXPECT_LT(took, kTimeout + kSlack);
 }
 
-TEST_P(Contract, AnAnswerOfAGigabyteIsReadToALimit) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, AnAnswerOfAGigabyteIsReadToALimit) {
   std::atomic<std::size_t> sent = 0;
   const Outcome outcome = DeliverTo([&](int fd) {
     Peer::ReadHead(fd);
@@ -193,15 +191,13 @@ TEST_P(Contract, AnAnswerOfAGigabyteIsReadToALimit) {
   EXPECT_LT(sent, 64U * 1024 * 1024) << "what the socket's buffers hold, and little more";
 }
 
-TEST_P(Contract, TenThousandHeadersAreNotRead) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, TenThousandHeadersAreNotRead) {
   std::string answer = "HTTP/1.1 200 OK\r\n";
   for (int i = 0; i < 10'000; ++i) answer += "X-" + std::to_string(i) + ": y\r\n";
   EXPECT_EQ(Answered(answer + "Content-Length: 0\r\n\r\n").verdict, Verdict::kRetry);
 }
 
-TEST_P(Contract, AnEarlyResetIsARetry) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, AnEarlyResetIsARetry) {
   const Outcome outcome = DeliverTo([](int fd) {
     const linger now{1, 0};
     ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -210,15 +206,13 @@ TEST_P(Contract, AnEarlyResetIsARetry) {
   EXPECT_TRUE(outcome.error.starts_with("ECONNRESET")) << outcome.error;
 }
 
-TEST_P(Contract, AHeadThatIsCutOffIsNoDelivery) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, AHeadThatIsCutOffIsNoDelivery) {
   EXPECT_EQ(Answered("HTTP/1.1 200 OK\r\nContent-Le").verdict, Verdict::kRetry);
   EXPECT_EQ(Answered("").verdict, Verdict::kRetry);
   EXPECT_EQ(Answered("SSH-2.0-OpenSSH_9.2\r\n").verdict, Verdict::kRetry);
 }
 
-TEST_P(Contract, RetryAfterCountsInEveryFormAndIsBounded) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, RetryAfterCountsInEveryFormAndIsBounded) {
   const auto wait = [&](const std::string& value) {
     const Outcome outcome =
         Answered("HTTP/1.1 503 Busy\r\nRetry-After: " + value + "\r\nContent-Length: 0\r\n\r\n");
@@ -235,8 +229,7 @@ TEST_P(Contract, RetryAfterCountsInEveryFormAndIsBounded) {
   EXPECT_EQ(wait("Fri, 31 Dec 2199 23:59:59 GMT"), deliver::kRetryAfterMax);
 }
 
-TEST_P(Contract, RedirectsAreNotFollowed) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, RedirectsAreNotFollowed) {
   Peer elsewhere([](int fd) { Peer::ReadHead(fd); });
   for (const int status : {301, 302, 303, 307, 308}) {
     const Outcome outcome =
@@ -248,8 +241,7 @@ TEST_P(Contract, RedirectsAreNotFollowed) {
   EXPECT_EQ(elsewhere.accepted, 0);
 }
 
-TEST_P(Contract, StatusesMeanWhatTheyMeanEverywhere) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, StatusesMeanWhatTheyMeanEverywhere) {
   const auto verdict = [&](int status) {
     return Answered("HTTP/1.1 " + std::to_string(status) + " X\r\nContent-Length: 0\r\n\r\n")
         .verdict;
@@ -261,8 +253,7 @@ TEST_P(Contract, StatusesMeanWhatTheyMeanEverywhere) {
   EXPECT_EQ(verdict(422), Verdict::kReject);
 }
 
-TEST_P(Contract, BadCertificatesAreSentNothing) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, BadCertificatesAreSentNothing) {
   int kinds = 0;
   for (const http::test::BadTls& bad : http::test::BadTlsKinds()) {
     http::test::TlsPeer peer(bad.certificate, bad.options);
@@ -276,8 +267,7 @@ TEST_P(Contract, BadCertificatesAreSentNothing) {
   EXPECT_GE(kinds, 12);
 }
 
-TEST_P(Contract, NamesThatDoNotResolveAndPortsThatRefuseAreRetries) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, NamesThatDoNotResolveAndPortsThatRefuseAreRetries) {
   Make(Options("http://nowhere.invalid/"));
   EXPECT_EQ(Start().get().verdict, Verdict::kRetry);
   std::uint16_t free_port = 0;
@@ -291,8 +281,7 @@ TEST_P(Contract, NamesThatDoNotResolveAndPortsThatRefuseAreRetries) {
   EXPECT_TRUE(outcome.error.starts_with("EREFUSED")) << outcome.error;
 }
 
-TEST_P(Contract, AddressesThatTheGuardRefusesAreNeverConnectedTo) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, AddressesThatTheGuardRefusesAreNeverConnectedTo) {
   for (const char* url : {"http://10.0.0.1/", "http://169.254.169.254/", "http://[::1]/",
                           "http://0x7f000002/", "ftp://127.0.0.1/", "http://u:p@127.0.0.1/"}) {
     const auto read = Read(Options(url));
@@ -301,8 +290,7 @@ TEST_P(Contract, AddressesThatTheGuardRefusesAreNeverConnectedTo) {
   }
 }
 
-TEST_P(Contract, TheIdStaysTheSameOverAttempts) {
-  NEEDS_HTTP();
+TEST_P(HttpContract, TheIdStaysTheSameOverAttempts) {
   std::mutex mutex;
   std::vector<std::string> heads;
   Peer peer([&](int fd) {
@@ -383,7 +371,7 @@ TEST_P(Contract, SecretsAreInNoJsonAndNoError) {
     }
     const json shown = config::WriteObject(type.specs(), read->get(), true);
     EXPECT_EQ(shown.dump().find(kMarker), std::string::npos) << shown;
-    if (!speaks_http()) continue;
+    if (!SpeaksHttp(type)) continue;
     Peer peer([](int fd) {
       Peer::ReadHead(fd);
       Peer::Write(fd, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n");
@@ -395,13 +383,17 @@ TEST_P(Contract, SecretsAreInNoJsonAndNoError) {
   }
 }
 
-std::vector<std::string> TypeNames() {
+std::vector<std::string> TypeNames(bool all) {
   std::vector<std::string> names;
-  for (const auto* type : deliver::RegisteredTypes()) names.emplace_back(type->name);
+  for (const auto* type : deliver::RegisteredTypes()) {
+    if (all || SpeaksHttp(*type)) names.emplace_back(type->name);
+  }
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryType, Contract, ::testing::ValuesIn(TypeNames()),
+INSTANTIATE_TEST_SUITE_P(EveryType, Contract, ::testing::ValuesIn(TypeNames(true)),
+                         [](const auto& type) { return type.param; });
+INSTANTIATE_TEST_SUITE_P(EveryHttpType, HttpContract, ::testing::ValuesIn(TypeNames(false)),
                          [](const auto& type) { return type.param; });
 
 }  // namespace
