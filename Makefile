@@ -36,7 +36,7 @@ asan tsan:
 	@tools/setup.sh build test
 	@cmake --preset $@ > /dev/null
 	@ninja -C build-$@ -j $(JOBS) --quiet $(if $(FOLDERS),$(FOLDERS:%=%_test),unit_tests)
-	@tools/test.sh build-$@ $(if $(FOLDERS),-R '^($(subst $(space),|,$(FOLDERS)))$$',-L unit)
+	@tools/test.sh build-$@ -j $(JOBS) $(if $(FOLDERS),-R '^($(subst $(space),|,$(FOLDERS)))$$',-L unit)
 
 check:
 	@tools/setup.sh build test check
