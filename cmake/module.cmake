@@ -62,6 +62,6 @@ function(module name)
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 600
-      ENVIRONMENT "TRIBUTARY_SHARED=${CMAKE_SOURCE_DIR}/../shared;TRIBUTARY_SOURCE=${CMAKE_SOURCE_DIR}")
+      ENVIRONMENT "${TRIBUTARY_TEST_ENVIRONMENT}")
   endif()
 endfunction()

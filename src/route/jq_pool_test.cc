@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "os/clock.h"
+#include "support/late_signals.h"
 
 namespace tributary::route {
 namespace {
@@ -88,6 +89,7 @@ TEST_F(JqPoolTest, NumberThatJqWouldChangeIsAnErrorThatNamesIt) {
 }
 
 TEST_F(JqPoolTest, EndlessProgramDoesNotHoldUpOthers) {
+  NEEDS_SIGNALS_AT_ONCE();
   ASSERT_EQ(Run(JqTask::kFilter, ".a == 1", R"({"a":1})").get().value(), "true");
   std::vector<std::future<Result<std::string>>> endless;
   for (int i = 0; i < 20; ++i) endless.push_back(Run(JqTask::kFilter, "def f: f; f"));

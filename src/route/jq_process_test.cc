@@ -4,6 +4,7 @@
 
 #include "os/clock.h"
 #include "route/decimal.h"
+#include "support/late_signals.h"
 
 namespace tributary::route {
 namespace {
@@ -91,6 +92,7 @@ struct Hostile {
 
 // One line each, and jq 1.6 alone would hang, take all memory, abort or crash.
 TEST_F(JqProcessTest, HostileProgramsEndAndTheNextOneRuns) {
+  NEEDS_SIGNALS_AT_ONCE();
   const Hostile all[] = {
       {"endless recursion", "def f: f; f"},
       {"endless range", "[range(infinite)] | length"},
@@ -156,6 +158,7 @@ TEST_F(JqProcessTest, OutputHasALimit) {
 }
 
 TEST_F(JqProcessTest, OneBadRunOfManyCostsOnlyItself) {
+  NEEDS_SIGNALS_AT_ONCE();
   std::vector<JqProcess::Question> questions;
   for (int i = 0; i < 20; ++i) {
     questions.push_back({.task = kMapping, .program = ".", .input = "[1]"});
