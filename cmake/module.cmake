@@ -1,3 +1,26 @@
+# unified(<out> <name> <count> <files…>): files that include `count` of these each. They name them below
+# src/, so that a compiler cache knows them in every clone (UNITY_BUILD names them by full paths).
+function(unified out name count)
+  set(result)
+  set(text)
+  set(taken 0)
+  foreach(file IN LISTS ARGN)
+    file(RELATIVE_PATH below ${CMAKE_SOURCE_DIR}/src ${file})
+    string(APPEND text "#include \"${below}\"\n")
+    math(EXPR taken "${taken} + 1")
+    math(EXPR rest "${taken} % ${count}")
+    list(LENGTH ARGN all)
+    if(rest EQUAL 0 OR taken EQUAL all)
+      list(LENGTH result number)
+      set(unit ${CMAKE_BINARY_DIR}/unified/${name}_${number}.cc)
+      file(GENERATE OUTPUT ${unit} CONTENT "${text}")
+      list(APPEND result ${unit})
+      set(text)
+    endif()
+  endforeach()
+  set(${out} ${result} PARENT_SCOPE)
+endfunction()
+
 # module(<name> [REGISTERS] [UNIFIED] [DEPS folders…] [LIBS libraries…] [TEST_LIBS …])
 #
 # One call per folder of src/. Every *.cc that is no *_test.cc becomes the library tributary_<name>;
@@ -13,6 +36,10 @@ function(module name)
   list(FILTER code EXCLUDE REGEX "_test\\.cc$")
   set(tests ${all})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  if(M_UNIFIED AND TRIBUTARY_UNIFIED)
+    unified(code ${name} 6 ${code})
+    unified(tests ${name}_test 4 ${tests})
+  endif()
 
   set(target tributary_${name})
   list(TRANSFORM M_DEPS PREPEND tributary_ OUTPUT_VARIABLE deps)
@@ -36,14 +63,6 @@ function(module name)
     target_precompile_headers(${target} REUSE_FROM tributary_pch)
   endif()
 
-  if(M_UNIFIED AND M_REGISTERS)
-    set_target_properties(${target}_objects PROPERTIES UNITY_BUILD ${TRIBUTARY_UNIFIED}
-      UNITY_BUILD_BATCH_SIZE 6)
-  elseif(M_UNIFIED)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ${TRIBUTARY_UNIFIED}
-      UNITY_BUILD_BATCH_SIZE 6)
-  endif()
-
   if(tests AND TRIBUTARY_TESTS)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${target} tributary_test_support ${M_TEST_LIBS}
@@ -54,10 +73,6 @@ function(module name)
       target_sources(${name}_test PRIVATE $<TARGET_OBJECTS:${target}_objects>)
     endif()
     target_precompile_headers(${name}_test REUSE_FROM tributary_pch_test)
-    if(M_UNIFIED)
-      set_target_properties(${name}_test PROPERTIES UNITY_BUILD ${TRIBUTARY_UNIFIED}
-        UNITY_BUILD_BATCH_SIZE 4)
-    endif()
     add_dependencies(unit_tests ${name}_test)
     set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)

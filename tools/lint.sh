@@ -12,7 +12,7 @@ if [ $# -gt 0 ]; then
 else
   cmake --preset dev -B build-lint -DTRIBUTARY_TESTS=OFF -DTRIBUTARY_UNIFIED=ON > /dev/null
   files=$(sed -n 's/^ *"file": "\(.*\)",*$/\1/p' build-lint/compile_commands.json | sort -u |
-    grep -E '/src/.*\.(cc|cxx)$')
+    grep -E '/(src|unified)/.*\.cc$')
 fi
 # GCC's precompiled headers and its warning names mean nothing to clang. That a unified file includes
 # sources is its purpose; they are analysed as headers of ours are, in the analyzer's quick mode.
