@@ -1,6 +1,8 @@
 #include "app/http_door.h"
 
 #include "app/translate.h"
+#include "deliver/http_destination.h"
+#include "http/error_response.h"
 
 namespace tributary::app {
 namespace {
@@ -17,6 +19,19 @@ constexpr std::string_view kTrackApi = "track_api";  // what `track_api.enabled`
 // Whether a source may take POST /track without a key although it does not say so itself.
 bool KeylessAllowed(const config::Settings& settings) {
   return config::LoopbackOnly(settings) && settings.track_api.keyless == config::Keyless::kLoopback;
+}
+
+// Refuses what this process sent as a notice, wherever it comes in: there is no loop of notices
+// about events that notices became.
+http::Router::Gate WithoutOwnNotices(http::Router::Gate gate, std::string instance) {
+  return [gate = std::move(gate), instance = std::move(instance)](
+             const http::Route& route, const http::Request& request, http::Responder& responder) {
+    if (request.header(deliver::kNoticeHeader) != instance) return gate(route, request, responder);
+    responder.Send(http::ErrorResponse(400, "own_notice",
+                                       "a notice of this server is no request to it: the next "
+                                       "notice could be about what it became"));
+    return false;
+  };
 }
 
 }  // namespace
@@ -46,8 +61,8 @@ HttpDoor::HttpDoor(const DoorWorld& world)
     api_.AddHealthRoutes(admin_router_);
     api_.AddRoutes(admin_router_);
   }
-  router_.SetGate(world.access->gate());
-  admin_router_.SetGate(world.access->gate());
+  router_.SetGate(WithoutOwnNotices(world.access->gate(), world.instance));
+  admin_router_.SetGate(WithoutOwnNotices(world.access->gate(), world.instance));
   router_.SetAround(api_.around());
   admin_router_.SetAround(api_.around());
 }

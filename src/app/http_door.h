@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "config/settings.h"
@@ -22,6 +23,7 @@ struct DoorWorld {
   control::ControlWorld control;  // without the loop and its directory
   const control::Access* access = nullptr;
   const config::Settings* settings = nullptr;
+  std::string instance;  // of this process: its own notices are refused
 };
 
 class HttpDoor {

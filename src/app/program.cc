@@ -1,10 +1,12 @@
 #include "app/program.h"
 
+#include <array>
 #include <future>
 
 #include "app/rest_trim.h"
 #include "app/signal_reload.h"
 #include "app/translate.h"
+#include "base/bytes.h"
 #include "base/logging.h"
 #include "cli/command.h"
 #include "destinations/route_matcher.h"
@@ -25,10 +27,16 @@ unsigned DoorCount(const config::Settings& settings) {
   return settings.threads != 0 ? settings.threads : os::Cores();
 }
 
+std::string NewInstance() {
+  std::array<unsigned char, 16> bytes;
+  os::SystemRandom().Fill(bytes);
+  return ToHex(bytes);
+}
+
 }  // namespace
 
 Program::Program(config::Settings settings, config::LoadInput input)
-    : settings_(std::move(settings)), input_(std::move(input)) {}
+    : settings_(std::move(settings)), input_(std::move(input)), instance_(NewInstance()) {}
 Program::~Program() {
   StopPrograms();
 }
@@ -107,7 +115,7 @@ Status Program::OpenStages() {
                            .blocking = &file_loop_,
                            .reads = &read_loop_,
                            .attempts = attempts_.get()},
-                          EngineOptionsOf(settings_, version)));
+                          EngineOptionsOf(settings_, version, instance_)));
   return {};
 }
 
@@ -153,7 +161,8 @@ Status Program::OpenDoors() {
                                     .sync_mode = std::string(SyncModeName(settings_.sync)),
                                     .version = std::string(cli::Version())},
                         .access = access_.get(),
-                        .settings = &settings_};
+                        .settings = &settings_,
+                        .instance = instance_};
   const unsigned count = DoorCount(settings_);
   for (unsigned i = 0; i < count; ++i) {
     doors_.push_back(std::make_unique<HttpDoor>(world));

@@ -71,6 +71,7 @@ class Program {
 
   config::Settings settings_;  // as at the start
   config::LoadInput input_;
+  const std::string instance_;  // of this process: its notices carry it
   metrics::Registry metrics_;
   std::atomic<bool> accepting_{false};
   std::atomic<std::size_t> tails_{0};

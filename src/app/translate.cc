@@ -103,12 +103,13 @@ deliver::DeliveryLogOptions DeliveryLogOptionsOf(const config::Settings& setting
           .age_us = settings.delivery_log.age_ns / 1000};
 }
 
-deliver::EngineOptions EngineOptionsOf(const config::Settings& settings,
-                                       const std::string& version) {
+deliver::EngineOptions EngineOptionsOf(const config::Settings& settings, const std::string& version,
+                                       const std::string& instance) {
   deliver::EngineOptions o;
   o.files_root = settings.delivery.file_root.empty() ? settings.data_dir + "/files"
                                                      : settings.delivery.file_root;
   o.user_agent = "Tributary/" + version;
+  o.instance = instance;
   o.waiting_rows_max = settings.delivery.waiting_max;
   o.dead_letter_age_us = settings.dead_letters.age_ns / 1000;
   o.dead_letter_bytes_max = settings.dead_letters.size_bytes;

@@ -23,8 +23,8 @@ http::ServerLimits ServerLimitsOf(const config::Settings& settings);
 http::ClientOptions ClientOptionsOf(const config::Settings& settings, const std::string& version);
 http::EgressOptions EgressOptionsOf(const config::Settings& settings);
 deliver::DeliveryLogOptions DeliveryLogOptionsOf(const config::Settings& settings);
-deliver::EngineOptions EngineOptionsOf(const config::Settings& settings,
-                                       const std::string& version);
+deliver::EngineOptions EngineOptionsOf(const config::Settings& settings, const std::string& version,
+                                       const std::string& instance);
 destinations::JqProgramsOptions ProgramOptionsOf(const config::Settings& settings);
 std::vector<control::AccessToken> TokensOf(const config::Settings& settings);
 std::string_view SyncModeName(config::SyncMode mode);

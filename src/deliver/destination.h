@@ -95,6 +95,7 @@ struct DestinationContext {
   std::string name;          // of the destination
   std::string files_root;    // where `file` may write
   std::string user_agent;    // "Tributary/0.1.0"
+  std::string instance;      // of this process: marks the notices that it sends; may be ""
   MonoNanos timeout_ns = 0;  // of one attempt
   RetriedStatuses retried;
   Witness* witness = nullptr;

@@ -146,6 +146,7 @@ Result<LaneSettings> EngineImpl::SettingsOf(const Spec& spec, std::uint32_t revi
                                    .name = spec.lane.name,
                                    .files_root = options_.files_root,
                                    .user_agent = options_.user_agent,
+                                   .instance = options_.instance,
                                    .timeout_ns = spec.lane.timeout_ns,
                                    .retried = RetriedStatuses::Of(spec.lane.retry.statuses).value(),
                                    .witness = witness};

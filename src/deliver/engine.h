@@ -103,6 +103,7 @@ struct EngineWorld {
 struct EngineOptions {
   std::string files_root;  // DATA/files
   std::string user_agent = "Tributary";
+  std::string instance;                                // DestinationContext::instance
   MonoNanos commit_interval_ns = 15 * kNanosPerMilli;  // gathers outcomes; with the sync ≤ 50 ms
   std::size_t waiting_rows_max = kWaitingRowsMax;
   std::size_t destinations_max = kDestinationsMax;

@@ -122,12 +122,21 @@ HttpDestination::~HttpDestination() {
   }
 }
 
+Result<http::ClientRequest> HttpDestination::Marked(const Delivery& delivery) const {
+  TRY_ASSIGN(http::ClientRequest request, Encode(delivery));
+  const bool notice = delivery.record->fields.kind == log::Kind::kSystem;
+  if (notice && !context_.instance.empty()) {
+    request.headers.emplace_back(kNoticeHeader, context_.instance);
+  }
+  return request;
+}
+
 void HttpDestination::Deliver(const Delivery& delivery, Done done) {
   const std::uint64_t attempt = next_++;
   Pending& pending = pending_[attempt];
   pending.done = std::move(done);
   pending.members = delivery.members;
-  auto request = Encode(delivery);
+  auto request = Marked(delivery);
   if (!request) {
     // Not from inside this call: the lane is in the middle of its window.
     context_.loop->Post(

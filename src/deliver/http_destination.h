@@ -24,6 +24,11 @@ Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us,
 // negative, no number and no date: the schedule decides then.
 std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_us);
 
+// The header of a record of kind system: whose notice it is (DestinationContext::instance). A
+// server refuses its own, or a notice that became an event there could be the cause of the next
+// one.
+inline constexpr std::string_view kNoticeHeader = "Tributary-Notice-From";
+
 // What must be fetched before a request can be sent: an access token. Belongs to one destination
 // instance and ends with it; its loop's thread only.
 class TokenSource {
@@ -54,7 +59,7 @@ class HttpDestination : public Destination {
 
   void Deliver(const Delivery& delivery, Done done) final;
   Result<std::optional<http::ClientRequest>> Preview(const Delivery& delivery) const final {
-    TRY_ASSIGN(http::ClientRequest request, Encode(delivery));
+    TRY_ASSIGN(http::ClientRequest request, Marked(delivery));
     return request;
   }
 
@@ -62,6 +67,7 @@ class HttpDestination : public Destination {
   const DestinationContext& context() const { return context_; }
 
  private:
+  Result<http::ClientRequest> Marked(const Delivery& delivery) const;
   void Authorize(std::uint64_t attempt);
   void SendWith(std::uint64_t attempt, const std::string& token);
   void Send(std::uint64_t attempt, http::ClientRequest request);

@@ -1,6 +1,8 @@
 """Meta events from outside: what the program tells of itself, to those who ask for it."""
 import time
 
+import pytest
+
 from blackbox import Receiver, wait_until
 
 
@@ -57,6 +59,32 @@ def test_failing_to_tell_is_never_told(tributary):
         time.sleep(2.5)  # two flushes: a loop would show
         assert len(ops.all()) == 1
         assert len(broken.all()) == 1
+
+
+NOTICE_AS_EVENT = ('{type: "track", event: "Notice", userId: "ops", messageId: ("n" + .messageId), '
+                   'properties: .data}')
+
+
+@pytest.mark.parametrize("own", [
+    {"type": "webhook", "path": "/v1/track", "headers": {"Authorization": "Basic ZGVtbzo="}},
+    {"type": "tributary", "path": "", "write_key": "demo"}])
+def test_a_notice_never_becomes_an_event_of_its_own_server(tributary, own):
+    """It would be refused by `bad` like the first event, and that be told, and so on."""
+    own = dict(own)
+    url = f"http://127.0.0.1:{tributary.port}{own.pop('path')}"
+    with Receiver(lambda r: 400) as bad, Receiver() as ops:
+        tributary.destination("own", own.pop("type"), url=url, kind="system",
+                              mapping=NOTICE_AS_EVENT, **own)
+        tributary.destination("ops", url=ops.url, kind="system")
+        tributary.destination("bad", url=bad.url)
+        send(tributary, ["m1"])
+        wait_until(lambda: tributary.stats("own")["dead_lettered"] == 1)
+        time.sleep(2.5)  # two flushes: a loop would show
+        assert len(bad.all()) == 1
+        assert len(ops.all()) == 1
+        assert "Tributary-Notice-From" in {name.title() for name in ops.all()[0]["headers"]}
+        reason = tributary.get("/api/v1/dead-letters?destination=own").json()["data"][0]["reason"]
+        assert "400" in reason, reason
 
 
 def test_a_storm_of_dead_letters_is_a_few_notices(tributary):
