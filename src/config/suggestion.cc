@@ -26,8 +26,8 @@ std::size_t Distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string Suggestion(std::string_view name, const std::vector<std::string>& names) {
-  constexpr std::size_t kNameBytesMax = 64;  // longer ones are no slip of the pen
-  if (name.size() > kNameBytesMax) return {};
+  constexpr std::size_t kSlipBytesMax = 64;  // longer ones are no slip of the pen
+  if (name.size() > kSlipBytesMax) return {};
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
   for (const std::string& candidate : names) {

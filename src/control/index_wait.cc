@@ -42,7 +42,7 @@ void WaitForDedupe(const ControlWorld& world, Reached what,
     waiting->durable.push_back(decided ? std::nullopt : std::optional(durable));
   }
   waiting->deadline = world.loop->Now() + kTraceWaitMax;
-  WaitFrom(std::move(waiting), 0);
+  WaitFrom(waiting, 0);
 }
 
 }  // namespace tributary::control

@@ -164,10 +164,8 @@ void Lane::DeliverBatch(std::uint64_t token, const log::RecordView& first, std::
                         .replay = replay_ ? std::string_view(replay_->id) : std::string_view(),
                         .attempt = attempt.attempt,
                         .now_us = attempt.at_us},
-                       [weak = weak_from_this(), token](Outcome outcome) {
-                         if (const auto self = weak.lock()) {
-                           self->OnOutcome(token, std::move(outcome));
-                         }
+                       [weak = weak_from_this(), token](const Outcome& outcome) {
+                         if (const auto self = weak.lock()) self->OnOutcome(token, outcome);
                        });
 }
 
