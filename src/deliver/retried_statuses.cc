@@ -1,5 +1,6 @@
 #include "deliver/retried_statuses.h"
 
+#include <algorithm>
 #include <string_view>
 
 namespace tributary::deliver {
@@ -37,7 +38,9 @@ Result<RetriedStatuses> RetriedStatuses::Of(const std::vector<std::string>& word
 }
 
 bool RetriedStatuses::contains(int status) const {
-  return status >= kFirst && status < kEnd && set_[static_cast<std::size_t>(status - kFirst)];
+  if (status < kFirst) return false;
+  // Above 599 there is no standard one: what sends it is as broken as what sends a 599.
+  return set_[static_cast<std::size_t>(std::min(status, kEnd - 1) - kFirst)];
 }
 
 }  // namespace tributary::deliver
