@@ -155,7 +155,7 @@ class OptionList {
       spec.choices.emplace_back(word);
       values.push_back(static_cast<std::int64_t>(value));
     }
-    Add(internal::MakeEnum(std::move(spec), Access(member), std::move(values)));
+    Add(internal::MakeEnum(std::move(spec), Access(member), values));
   }
   template <class U>
   void Object(std::string name, U T::*member, std::string help) {
