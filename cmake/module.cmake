@@ -21,16 +21,18 @@ function(unified out name count)
   set(${out} ${result} PARENT_SCOPE)
 endfunction()
 
-# module(<name> [REGISTERS] [UNIFIED] [DEPS folders…] [LIBS libraries…] [TEST_LIBS …])
+# module(<name> [REGISTERS] [UNIFIED] [JSON] [DEPS folders…] [LIBS libraries…] [TEST_LIBS …])
 #
 # One call per folder of src/. Every *.cc that is no *_test.cc becomes the library tributary_<name>;
 # every *_test.cc goes into one program <name>_test, run by CTest with the label "unit".
 # UNIFIED: six files, or four tests, are compiled as one (docs/adr/0004-unified-files.md); so two files
 # of the folder cannot have different things of the same name, even where only they see them.
+# JSON: the precompiled header has nlohmann::json, and what all files need of it is linked from one
+# place (pch_json.h).
 # REGISTERS: the folder's files register themselves (sources, destinations, subcommands), so all of
 # them are linked whether or not somebody names them.
 function(module name)
-  cmake_parse_arguments(M "REGISTERS;UNIFIED" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(M "REGISTERS;UNIFIED;JSON" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   file(GLOB_RECURSE all CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
   set(code ${all})
   list(FILTER code EXCLUDE REGEX "_test\\.cc$")
@@ -39,6 +41,12 @@ function(module name)
   if(M_UNIFIED AND TRIBUTARY_UNIFIED)
     unified(code ${name} 6 ${code})
     unified(tests ${name}_test 4 ${tests})
+  endif()
+
+  set(pch tributary_pch)
+  if(M_JSON)
+    set(pch tributary_pch_json)
+    list(APPEND M_LIBS tributary_pch_json)
   endif()
 
   set(target tributary_${name})
@@ -51,7 +59,7 @@ function(module name)
     # links tributary_<name>_all, which hands it the objects themselves.
     add_library(${target}_objects OBJECT ${code})
     target_link_libraries(${target}_objects PUBLIC tributary_flags ${deps} ${M_LIBS})
-    target_precompile_headers(${target}_objects REUSE_FROM tributary_pch)
+    target_precompile_headers(${target}_objects REUSE_FROM ${pch})
     add_library(${target} STATIC $<TARGET_OBJECTS:${target}_objects>)
     target_link_libraries(${target} PUBLIC tributary_flags ${deps} ${M_LIBS})
     add_library(${target}_all INTERFACE)
@@ -60,7 +68,7 @@ function(module name)
   else()
     add_library(${target} STATIC ${code})
     target_link_libraries(${target} PUBLIC tributary_flags ${deps} ${M_LIBS})
-    target_precompile_headers(${target} REUSE_FROM tributary_pch)
+    target_precompile_headers(${target} REUSE_FROM ${pch})
   endif()
 
   if(tests AND TRIBUTARY_TESTS)
