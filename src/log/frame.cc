@@ -84,7 +84,7 @@ bool PayloadIntact(const char* frame, std::size_t header_bytes, std::size_t fram
          Crc32c({frame + header_bytes, frame_bytes - header_bytes});
 }
 
-Frame ParseRecord(std::string_view data, FrameSeed seed, Partition partition, PayloadCheck check) {
+Frame ParseRecord(std::string_view data, FrameSeed seed, Partition partition) {
   if (data.size() < kRecordFixedBytes) return Short(kRecordFixedBytes);
   const char* at = data.data();
   if (FixedBytes(at) < kRecordFixedBytes) return {};
@@ -97,8 +97,7 @@ Frame ParseRecord(std::string_view data, FrameSeed seed, Partition partition, Pa
   Frame frame;
   frame.bytes = frame_bytes;
   frame.record = ViewRecord(at, partition);
-  const bool intact =
-      check == PayloadCheck::kCovered || PayloadIntact(at, header_bytes, frame_bytes);
+  const bool intact = PayloadIntact(at, header_bytes, frame_bytes);
   frame.kind = intact ? Frame::Kind::kRecord : Frame::Kind::kBadPayload;
   if (!intact) frame.record.payload = {};
   return frame;
@@ -187,16 +186,27 @@ void EncodeCommit(const CommitMark& mark, FrameSeed seed, std::string& out) {
   StoreLe(to + kHeaderCrc, HeaderCrc(to, kCommitFrameBytes, seed));
 }
 
-Frame ParseFrame(std::string_view data, FrameSeed seed, Partition partition, PayloadCheck check) {
+Frame ParseFrame(std::string_view data, FrameSeed seed, Partition partition) {
   if (data.size() < kFrameAlignment) return Short(kFrameAlignment);
   if (LoadLe<std::uint16_t>(data.data() + kMagic) != kFrameMagic) return {};
   switch (static_cast<FrameType>(data[kType])) {
     case FrameType::kRecord:
-      return ParseRecord(data, seed, partition, check);
+      return ParseRecord(data, seed, partition);
     case FrameType::kCommit:
       return ParseCommit(data, seed);
   }
   return {};  // a new type comes with a new version of the segment, so this is damage
+}
+
+CoveredRecord ParseCoveredRecord(std::string_view data) {
+  if (data.size() < kRecordFixedBytes) return {};
+  const char* at = data.data();
+  if (LoadLe<std::uint16_t>(at + kMagic) != kFrameMagic) return {};
+  if (static_cast<FrameType>(at[kType]) != FrameType::kRecord) return {};
+  if (FixedBytes(at) < kRecordFixedBytes) return {};
+  const std::size_t bytes = RecordFrameBytes(at);
+  if (bytes > data.size() || bytes > kFrameBytesMax) return {};
+  return {bytes, LoadLe<Offset>(at + kOffset)};
 }
 
 std::size_t RecordFrameBytes(const char* frame) {

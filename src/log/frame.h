@@ -68,10 +68,16 @@ struct Frame {
   RecordView record;      // kRecord whole, kBadPayload without payload; views into the input
   CommitMark commit;
 };
-// A block's checksum covers the payloads in it, so they need not be summed again.
-enum class PayloadCheck { kOwn, kCovered };
-Frame ParseFrame(std::string_view data, FrameSeed seed, Partition partition,
-                 PayloadCheck check = PayloadCheck::kOwn);
+Frame ParseFrame(std::string_view data, FrameSeed seed, Partition partition);
+
+// A record's frame at the start of `data`, which a checksum over all of it has shown to be what was
+// written (a block's): nothing is summed again, but no length is believed that `data` does not
+// hold. `bytes` is 0 where there is none.
+struct CoveredRecord {
+  std::size_t bytes = 0;
+  Offset offset = 0;
+};
+CoveredRecord ParseCoveredRecord(std::string_view data);
 
 // For frames known to be good (made by this process, or checked before): no checksum is computed.
 RecordView ViewRecord(const char* frame, Partition partition);

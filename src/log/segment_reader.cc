@@ -46,17 +46,24 @@ Result<SegmentPart> ReadRaw(const os::File& file, const Segment& segment, Partit
   }
 }
 
+CoveredRecord ParseOwn(std::string_view data, FrameSeed seed, Partition partition) {
+  const Frame frame = ParseFrame(data, seed, partition);
+  if (frame.kind != Frame::Kind::kRecord) return {};
+  return {frame.bytes, frame.record.offset};
+}
+
 // Takes the frames of a block, which are what the run has from `begin` on, as far as they check;
 // the rest is damage.
 void TakeBlock(const Segment& segment, Partition partition, std::uint64_t position,
-               const BlockHeader& header, std::size_t begin, PayloadCheck check,
-               SegmentPart& part) {
+               const BlockHeader& header, std::size_t begin, RecordCheck check, SegmentPart& part) {
   Offset expected = header.first;
   std::size_t at = begin;
   while (at < part.run.bytes.size()) {
     const std::string_view rest = std::string_view(part.run.bytes).substr(at);
-    const Frame frame = ParseFrame(rest, segment.header.seed(), partition, check);
-    if (frame.kind != Frame::Kind::kRecord || frame.record.offset != expected) break;
+    const CoveredRecord frame = check == RecordCheck::kCovered
+                                    ? ParseCoveredRecord(rest)
+                                    : ParseOwn(rest, segment.header.seed(), partition);
+    if (frame.bytes == 0 || frame.offset != expected) break;
     part.run.starts.push_back(static_cast<std::uint32_t>(at));
     at += frame.bytes;
     ++expected;
@@ -75,7 +82,7 @@ codec::ZstdDecompressor& DecompressorOfThread() {
 
 Result<SegmentPart> ReadCompressed(const os::File& file, const Segment& segment,
                                    Partition partition, const SparseIndex& index, Offset from,
-                                   std::size_t bytes_wanted, PayloadCheck check) {
+                                   std::size_t bytes_wanted, RecordCheck check) {
   const std::vector<SparseIndex::Entry> entries = index.entries();
   SegmentPart part;
   auto at = std::ranges::upper_bound(entries, from, {}, &SparseIndex::Entry::offset);
@@ -164,7 +171,7 @@ Damage DamageAt(const Segment& segment, Partition partition, std::uint64_t posit
 
 Result<SegmentPart> ReadPart(const os::File& file, const Segment& segment, Partition partition,
                              const SparseIndex& index, Offset from, std::size_t bytes_wanted,
-                             PayloadCheck check) {
+                             RecordCheck check) {
   if (segment.header.compressed) {
     return ReadCompressed(file, segment, partition, index, from, bytes_wanted, check);
   }

@@ -20,11 +20,13 @@ struct SegmentPart {
 };
 
 // From the index entry at or before `from` on, whole index intervals, until about `bytes_wanted`
-// are read and `from` is covered. With PayloadCheck::kCovered, records in blocks, whose checksum is
-// always computed, have only that of their header looked at besides; those of raw segments both.
+// are read and `from` is covered. A block's checksum, which is always computed, covers the records
+// in it: their own are looked at besides with RecordCheck::kOwn only. Those of raw segments always
+// are.
+enum class RecordCheck { kOwn, kCovered };
 Result<SegmentPart> ReadPart(const os::File& file, const Segment& segment, Partition partition,
                              const SparseIndex& index, Offset from, std::size_t bytes_wanted,
-                             PayloadCheck check = PayloadCheck::kCovered);
+                             RecordCheck check = RecordCheck::kCovered);
 
 struct LoadedIndex {
   std::shared_ptr<SparseIndex> index;

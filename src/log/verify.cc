@@ -67,7 +67,7 @@ class Verifier {
     for (const Damage& found : loaded.damage) Note(found);
     for (Offset from = segment.header.base; from < segment.end;) {
       TRY_ASSIGN(const SegmentPart part, ReadPart(file, segment, partition_, *loaded.index, from,
-                                                  kPieceBytes, PayloadCheck::kOwn));
+                                                  kPieceBytes, RecordCheck::kOwn));
       report_.records += part.run.starts.size();
       for (const Damage& found : part.damage) Note(found);
       from = part.end;
