@@ -27,7 +27,7 @@ test:
 	@tools/setup.sh build test
 	@cmake --preset dev -DTRIBUTARY_TESTS=ON > /dev/null
 	@ninja -C build -j $(JOBS) --quiet
-	@tools/test.sh build
+	@tools/test.sh build -j $(JOBS)
 
 empty :=
 space := $(empty) $(empty)
