@@ -25,7 +25,7 @@ std::optional<bool> Wish(const JsonValue& value) {
 }  // namespace
 
 bool MentionsIntegrations(std::string_view payload) {
-  return payload.find("\"integrations\"") != std::string_view::npos;
+  return payload.contains("\"integrations\"") || payload.contains("\\u");
 }
 
 bool ExcludedByIntegrations(const JsonValue& event, std::string_view name, std::string_view type) {
@@ -41,9 +41,9 @@ bool ExcludedByIntegrations(const JsonValue& event, std::string_view name, std::
   std::optional<bool> all;
   for (const event::JsonField field : integrations->fields()) {
     const std::string_view key = field.Key(scratch);
-    if (SameFolded(key, name)) by_name = Wish(field.value());
+    if (key == name) by_name = Wish(field.value());
     if (SameFolded(key, type)) by_type = Wish(field.value());
-    if (SameFolded(key, "All")) all = Wish(field.value());
+    if (key == "All") all = Wish(field.value());
   }
   return !by_name.value_or(by_type.value_or(all.value_or(true)));
 }
