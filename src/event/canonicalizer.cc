@@ -9,9 +9,6 @@ namespace tributary::event {
 namespace {
 
 constexpr Rejection kNotAnObject{"event_not_object", "an event must be a JSON object"};
-constexpr Rejection kTooLarge{
-    "event_too_large",
-    "the event is larger than its source allows (event_bytes_max, 32 KiB unless configured)"};
 constexpr Rejection kTypeRequired{"type_required", "'type' is missing"};
 constexpr Rejection kTypeUnknown{"type_unknown",
                                  "'type' must be track, identify, page, screen, group or alias"};
@@ -103,7 +100,7 @@ std::expected<Canonical, Rejection> Canonicalizer::Make(JsonValue event) {
   if (!event.is(JsonType::kObject)) return std::unexpected(kNotAnObject);
   CollectFields(event);
   if (const auto rejection = Judge()) return std::unexpected(*rejection);
-  if (event.raw().size() > facts_.event_bytes_max) return std::unexpected(kTooLarge);
+  if (event.raw().size() > facts_.event_bytes_max) return std::unexpected(TooLarge(event));
   assigned_id_ = message_id_.empty();
   if (assigned_id_) {
     new_message_id_ = random_.Uuid();
@@ -121,6 +118,13 @@ std::expected<Canonical, Rejection> Canonicalizer::Make(JsonValue event) {
                    .message_id = message_id_,
                    .for_all = IsForAll(),
                    .parts = parts_};
+}
+
+Rejection Canonicalizer::TooLarge(JsonValue event) {
+  too_large_ = "the event has " + std::to_string(event.raw().size()) +
+               " bytes, more than the event_size of its source, " +
+               std::to_string(facts_.event_bytes_max);
+  return {"event_too_large", too_large_};
 }
 
 // Only a `false` excludes; where the text holds one nowhere, no destination needs to read it.

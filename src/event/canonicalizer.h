@@ -87,6 +87,7 @@ class Canonicalizer {
   std::optional<Rejection> CheckObjects() const;
   std::optional<Rejection> Judge();
 
+  Rejection TooLarge(JsonValue event);  // its sentence lives until the next event
   bool IsForAll() const;
 
   // Writing
@@ -95,6 +96,7 @@ class Canonicalizer {
   void AddField(std::string_view name, std::string_view raw);
   void AddStringField(std::string_view name, std::string_view text);
   void ComposeMerged(Known field, const std::vector<Member>& members, std::string& addition);
+  bool SaysDirect(const std::optional<JsonValue>& context) const;
   std::string_view IpToAdd(const std::optional<JsonValue>& context);
   void Drop(Known field) { dropped_[static_cast<std::size_t>(field)] = true; }
   void Splice();
@@ -104,6 +106,7 @@ class Canonicalizer {
 
   os::Random& random_;
   RequestFacts facts_;
+  std::string too_large_;      // the sentence, with the numbers of this event
   std::string received_text_;  // `receivedAt`, once per request
   std::string_view envelope_sent_raw_;
   std::optional<UnixMicros> envelope_sent_us_;

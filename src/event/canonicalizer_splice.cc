@@ -91,13 +91,23 @@ void Canonicalizer::ComposeTimes() {
   if (timestamp) AddField("originalTimestamp", timestamp->raw());
 }
 
+// The event's own word on it, else the envelope's, whose last one counts.
+bool Canonicalizer::SaysDirect(const std::optional<JsonValue>& context) const {
+  if (context && HasMember(*context, "direct")) return IsTrueMember(*context, "direct");
+  bool direct = false;
+  for (const Member& member : context_members_) {
+    if (member.key == "direct") direct = member.raw.ends_with("true");
+  }
+  return direct;
+}
+
 // The address to add to an event that has none: always for browsers' sources, else only when the
 // event says that it came from the client directly.
 std::string_view Canonicalizer::IpToAdd(const std::optional<JsonValue>& context) {
   if (context && !context->is(JsonType::kObject)) return {};
   if (context && HasMember(*context, "ip")) return {};
   if (!facts_.browser_ip.empty()) return facts_.browser_ip;
-  if (facts_.peer_ip.empty() || !context || !IsTrueMember(*context, "direct")) return {};
+  if (facts_.peer_ip.empty() || !SaysDirect(context)) return {};
   return facts_.peer_ip;
 }
 

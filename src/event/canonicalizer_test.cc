@@ -246,6 +246,15 @@ TEST(Canonicalizer, BrowsersGetTheirAddress) {
   EXPECT_EQ(server.Make(R"({"type":"page","userId":"u","context":{"direct":true}})")
                 .parsed()["context"]["ip"],
             "192.0.2.1");
+  constexpr const char* kDirect = R"({"context":{"direct":true}})";
+  EXPECT_EQ(server.Make(R"({"type":"page","userId":"u"})", kDirect).parsed()["context"],
+            json::parse(R"({"direct":true,"ip":"192.0.2.1"})"));
+  EXPECT_EQ(server.Make(R"({"type":"page","userId":"u","context":{"direct":false}})", kDirect)
+                .parsed()["context"],
+            json::parse(R"({"direct":false})"));
+  EXPECT_EQ(server.Make(R"({"type":"page","userId":"u"})", R"({"context":{"direct":"true"}})")
+                .parsed()["context"],
+            json::parse(R"({"direct":"true"})"));
 }
 
 TEST(Canonicalizer, RefusesWithSegmentsCodes) {
