@@ -1,5 +1,7 @@
 #include "ingest/intake.h"
 
+#include <algorithm>
+
 namespace tributary::ingest {
 namespace {
 
@@ -13,8 +15,9 @@ LoopIntake::LoopIntake(os::Executor& loop, log::Log& log, metrics::Registry& reg
     : loop_(loop),
       log_(log),
       limits_(limits),
-      refused_(registry.AddCounter("tributary_intake_refused_total",
-                                   "Requests refused because too much waited for the log.")),
+      refused_(registry.AddCounter(
+          "tributary_intake_refused_total",
+          "Requests refused because too much waited for the log, or because it takes none.")),
       failed_(registry.AddCounter("tributary_intake_failed_total",
                                   "Requests whose records the log did not take or make durable.")),
       ack_(registry.AddHistogram("tributary_intake_ack_seconds",
@@ -40,6 +43,16 @@ void LoopIntake::AnswerWhenDurable(http::Responder responder, std::string_view c
 void LoopIntake::AnswerWhenDurable(http::Responder responder, http::Response answer,
                                    OnFailure on_failure) {
   Wait({std::move(responder), std::move(answer), std::move(on_failure)});
+}
+
+void LoopIntake::CountWhenDurable(metrics::Counter& counter, std::uint64_t events) {
+  const auto same =
+      std::ranges::find(group_->counts, &counter, [](const auto& c) { return c.first; });
+  if (same != group_->counts.end()) {
+    same->second += events;
+  } else {
+    group_->counts.emplace_back(&counter, events);
+  }
 }
 
 // The flush is posted, not called: everything that this turn of the loop still parses joins it.
@@ -70,7 +83,10 @@ void LoopIntake::HandOver() {
         Status outcome;
         if (!appended) outcome = std::unexpected(appended.error());
         loop_.Post([this, owned = std::unique_ptr<Group>(waiting),
-                    outcome = std::move(outcome)]() mutable { Finish(std::move(owned), outcome); });
+                    outcome = std::move(outcome)]() mutable {
+          if (!outcome) failed_.Add(owned->waiters.size());
+          Finish(std::move(owned), outcome);
+        });
       });
   if (taken) {
     (void)group.release();  // the callback's now
@@ -78,6 +94,8 @@ void LoopIntake::HandOver() {
     return;
   }
   batch_->RollBack({});
+  const bool behind = taken.error().code() == ErrorCode::kUnavailable;
+  (behind ? refused_ : failed_).Add(group->waiters.size());
   Finish(std::move(group), taken);
 }
 
@@ -85,7 +103,9 @@ void LoopIntake::Finish(std::unique_ptr<Group> group, const Status& outcome) {
   if (group->handed_over_ns != 0) ack_.ObserveNanos(loop_.Now() - group->handed_over_ns);
   waiting_bytes_ -= group->bytes;
   waiting_requests_ -= group->waiters.size();
-  if (!outcome) failed_.Add(group->waiters.size());
+  if (outcome) {
+    for (const auto& [counter, events] : group->counts) counter->Add(events);
+  }
   for (Waiter& waiter : group->waiters) {
     if (!outcome) {
       waiter.responder.Send(waiter.on_failure(outcome.error()));
@@ -96,6 +116,7 @@ void LoopIntake::Finish(std::unique_ptr<Group> group, const Status& outcome) {
     }
   }
   group->waiters.clear();
+  group->counts.clear();
   group->bytes = 0;
   group->handed_over_ns = 0;
   if (spare_groups_.size() < kSpareGroupsMax) spare_groups_.push_back(std::move(group));

@@ -15,6 +15,7 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -46,6 +47,8 @@ class LoopIntake final : public Intake {
   void AnswerWhenDurable(http::Responder responder, http::Response answer,
                          OnFailure on_failure) override;
 
+  void CountWhenDurable(metrics::Counter& counter, std::uint64_t events) override;
+
   // From now on Open() refuses; what waits is still answered. For draining.
   void Close() { closed_ = true; }
   std::size_t waiting_requests() const { return waiting_requests_; }
@@ -60,6 +63,7 @@ class LoopIntake final : public Intake {
   // The requests of one batch. Kept for the next batch once they are answered.
   struct Group {
     std::vector<Waiter> waiters;
+    std::vector<std::pair<metrics::Counter*, std::uint64_t>> counts;  // one a source, not a request
     std::size_t bytes = 0;
     MonoNanos handed_over_ns = 0;
   };

@@ -162,6 +162,31 @@ TEST_F(IntakeTest, ALogThatRefusesIsAnsweredInTheSameTurn) {
   EXPECT_EQ(log.committed(0), 1u);
 }
 
+TEST_F(IntakeTest, WhatTheLogDoesNotTakeIsCountedAsRefusedAndNotAsAccepted) {
+  metrics::Counter& accepted = registry.AddCounter("accepted", "");
+  Answer answers[4];
+  log.RefuseAppends(Error(ErrorCode::kUnavailable, "the queue is full"));
+  Request(answers[0]);
+  Request(answers[1]);
+  intake.CountWhenDurable(accepted, 2);
+  loop.Run();
+  EXPECT_EQ(accepted.value(), 0u);
+  log.RefuseAppends(Error(ErrorCode::kExhausted, "no space"));
+  Request(answers[2]);
+  loop.Run();
+  log.RefuseAppends(std::nullopt);
+  Request(answers[3]);
+  intake.CountWhenDurable(accepted, 3);
+  intake.CountWhenDurable(accepted, 4);
+  loop.Run();
+  EXPECT_EQ(accepted.value(), 0u);  // not durable yet
+  log.Commit();
+  loop.Run();
+  EXPECT_EQ(accepted.value(), 7u);
+  EXPECT_THAT(registry.Expose(), testing::AllOf(testing::HasSubstr("intake_refused_total 2\n"),
+                                                testing::HasSubstr("intake_failed_total 1\n")));
+}
+
 TEST_F(IntakeTest, ARolledBackRequestLeavesNothing) {
   Answer answer;
   Request(answer, "kept");

@@ -42,6 +42,10 @@ class Intake {
                                  OnFailure on_failure) = 0;
   virtual void AnswerWhenDurable(http::Responder responder, http::Response answer,
                                  OnFailure on_failure) = 0;
+
+  // Adds `events` to the counter, which lives for ever, once the records that are in the batch now
+  // are durable; never, if they do not get there.
+  virtual void CountWhenDurable(metrics::Counter& counter, std::uint64_t events) = 0;
 };
 
 // What a source is given; outlives it.

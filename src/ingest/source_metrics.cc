@@ -2,14 +2,14 @@
 
 namespace tributary::ingest {
 
-void SourceMetrics::Accepted(const SourceSpec& source, std::uint64_t events) {
+void SourceMetrics::Accepted(const SourceSpec& source, std::uint64_t events, Intake& intake) {
   metrics::Counter*& counter = accepted_[source.id];
   if (counter == nullptr) {
-    counter =
-        &registry_.AddCounter("tributary_events_accepted_total",
-                              "Events handed to the log, by source.", {{"source", source.name}});
+    counter = &registry_.AddCounter("tributary_events_accepted_total",
+                                    "Events that were made durable, by source.",
+                                    {{"source", source.name}});
   }
-  counter->Add(events);
+  intake.CountWhenDurable(*counter, events);
 }
 
 void SourceMetrics::Rejected(const SourceSpec& source, std::string_view code) {

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "ingest/source_directory.h"
+#include "ingest/source.h"
 #include "metrics/registry.h"
 
 namespace tributary::ingest {
@@ -16,8 +16,8 @@ class SourceMetrics {
  public:
   explicit SourceMetrics(metrics::Registry& registry) : registry_(registry) {}
 
-  // Events that were handed to the log.
-  void Accepted(const SourceSpec& source, std::uint64_t events);
+  // Events that are in the intake's batch; counted once they are durable.
+  void Accepted(const SourceSpec& source, std::uint64_t events, Intake& intake);
   // One event that was not taken. `code` must live for ever.
   void Rejected(const SourceSpec& source, std::string_view code);
   // A whole request that was not taken, perhaps of nobody known.

@@ -58,9 +58,11 @@ std::expected<Admitted, http::Response> Collector::Admit(const http::Request& re
   if (!batch) return std::unexpected(http::ErrorResponse(batch.error()));
   auto source = SourceOfHead(request);
   if (!source) return std::unexpected(std::move(source).error());
-  // Before the body is read its source may be unknown: then the default limit holds.
-  const std::size_t bytes_max =
-      source->source != nullptr ? source->source->batch_bytes_max : kBatchBytesMax;
+  // Where the key is in the body, whose body it is comes after: until then the largest source
+  // counts.
+  const std::size_t bytes_max = source->source != nullptr
+                                    ? source->source->batch_bytes_max
+                                    : context_.directory->current().batch_bytes_max();
   auto text = Inflated(request, body, bytes_max);
   if (!text) return std::unexpected(std::move(text).error());
   const auto root = document_.Parse(*text);
@@ -70,6 +72,9 @@ std::expected<Admitted, http::Response> Collector::Admit(const http::Request& re
   }
   if (source->source == nullptr) source = SourceOfBody(*root, call);
   if (!source) return std::unexpected(std::move(source).error());
+  if (text->size() > source->source->batch_bytes_max) {
+    return TooLarge(source->source->batch_bytes_max);
+  }
   scopes_ = source->key->scopes;
   if (call.historical && (scopes_ & ingest::ImportScope()) == 0) {
     const ingest::Refusal& refusal = ingest::kScopeMissing;
@@ -123,6 +128,10 @@ std::expected<std::string_view, http::Response> Collector::Inflated(const http::
     if (inflated) return std::string_view(inflated_);
   }
   if (!packed && body.size() <= bytes_max) return body;
+  return TooLarge(bytes_max);
+}
+
+std::unexpected<http::Response> Collector::TooLarge(std::size_t bytes_max) {
   return Refuse(400, "body_too_large",
                 "the body is larger than " + std::to_string(bytes_max) + " bytes");
 }
@@ -166,7 +175,7 @@ Collector::Outcome Collector::AdmitOne(const ingest::SourceSpec& source, const C
     return std::unexpected(
         http::ErrorResponse(scope ? 403 : 400, rejection->code, rejection->message));
   }
-  metrics_.Accepted(source, 1);
+  metrics_.Accepted(source, 1, *context_.intake);
   return Admitted{.accepted = 1};
 }
 
@@ -197,7 +206,7 @@ Collector::Outcome Collector::AdmitBatch(const ingest::SourceSpec& source, const
     ++index;
   }
   if (index == 0) metrics_.Rejected(source, "empty_batch");
-  if (admitted.accepted != 0) metrics_.Accepted(source, admitted.accepted);
+  if (admitted.accepted != 0) metrics_.Accepted(source, admitted.accepted, *context_.intake);
   return admitted;
 }
 

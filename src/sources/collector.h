@@ -62,6 +62,7 @@ class Collector {
                                            event::JsonValue event, log::Batch& batch);
   void Reject(const ingest::SourceSpec& source, std::size_t index,
               const event::Rejection& rejection, Admitted& admitted);
+  std::unexpected<http::Response> TooLarge(std::size_t bytes_max);
   std::unexpected<http::Response> Refuse(int status, std::string_view code,
                                          std::string_view message);
 

@@ -142,7 +142,7 @@ class TrackApi final : public ingest::Source {
       return Answer(request, SeedError(400, "Validation error: body: " + added.error().message()),
                     std::move(responder));
     }
-    metrics_.Accepted(**source, 1);
+    metrics_.Accepted(**source, 1, *context_.intake);
     http::Response success = SeedSuccess(made->message_id);
     AddCorsHeaders(request, success);
     context_.intake->AnswerWhenDurable(std::move(responder), std::move(success),

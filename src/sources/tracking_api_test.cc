@@ -323,6 +323,36 @@ TEST(TrackingApi, ASourcesOwnLimitsCount) {
   EXPECT_EQ(kit.Post("/v1/batch", BatchOf(50)).code(), "body_too_large");
 }
 
+TEST(TrackingApi, ASourcesOwnLimitsCountWhereverItsKeyIs) {
+  SourceKit kit({{.id = 1, .name = "small", .write_keys = {"SMALL"}, .batch_bytes_max = 300},
+                 {.id = 2, .name = "large", .write_keys = {"LARGE"}, .batch_bytes_max = 900'000}});
+  const auto post = [&](std::string_view key, std::size_t events, bool in_body) {
+    std::string body = BatchOf(events);
+    if (!in_body)
+      return kit.Ask(
+          {.target = "/v1/batch", .body = body, .headers = {{"X-Write-Key", std::string(key)}}});
+    body.insert(1, "\"writeKey\":\"" + std::string(key) + "\",");
+    return kit.Ask({.target = "/v1/batch", .body = body});
+  };
+  for (const bool in_body : {false, true}) {
+    EXPECT_EQ(post("SMALL", 2, in_body).body, kOk);
+    const Answer refused = post("SMALL", 50, in_body);
+    EXPECT_EQ(refused.code(), "body_too_large") << in_body;
+    EXPECT_THAT(refused.body, testing::HasSubstr("300"));
+    EXPECT_EQ(post("LARGE", 12'000, in_body).status, 200) << in_body;
+    EXPECT_EQ(post("LARGE", 25'000, in_body).code(), "body_too_large") << in_body;
+  }
+}
+
+TEST(TrackingApi, ATooLargeEventIsToldItsSizeAndItsLimit) {
+  SourceKit kit({{.id = 1, .name = "small", .write_keys = {"WRITE_KEY"}, .event_bytes_max = 20}});
+  const Answer answer = kit.Post("/v1/track", R"({"userId":"u","event":"e"})");
+  EXPECT_EQ(answer.code(), "event_too_large");
+  EXPECT_THAT(
+      answer.body,
+      testing::HasSubstr("the event has 26 bytes, more than the event_size of its source, 20"));
+}
+
 TEST(TrackingApi, BrowserSourcesGetTheirAddress) {
   SourceKit kit;
   kit.Ask({.target = "/v1/t?writeKey=WEB",
