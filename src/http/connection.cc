@@ -317,11 +317,13 @@ std::shared_ptr<Connection::ResponseTarget> Connection::TakeTarget() {
 }
 
 void Connection::Reject(const Rejection& rejection) {
-  // Its handler is asked only once the head is known to be sound.
+  // Its handler is asked only once the head is known to be sound. A page has to be able to read
+  // that it is too long as well, or its SDK takes that for a network fault and sends it again.
+  const bool sound = body_limited_ || parser_.rejected_but_sound();
   const Response response =
-      body_limited_ ? host_->handler.Refusal(parser_.request(), rejection.status, rejection.code,
-                                             rejection.message)
-                    : ErrorResponse(rejection.status, rejection.code, rejection.message);
+      sound ? host_->handler.Refusal(parser_.request(), rejection.status, rejection.code,
+                                     rejection.message)
+            : ErrorResponse(rejection.status, rejection.code, rejection.message);
   AppendResponse(out_, response, {.close = true});
   phase_ = Phase::kEnding;
   deadline_ns_ = 0;

@@ -42,6 +42,11 @@ class RequestParser {
 
   Request& request() { return request_; }
   const Rejection& rejection() const { return rejection_; }
+  // Rejected for its size or its Expect only: method, path and the headers so far are what they
+  // seem.
+  bool rejected_but_sound() const {
+    return have_start_line_ && (rejection_.status == 431 || rejection_.status == 417);
+  }
   bool has_body() const { return chunked_ || content_length_ > 0; }
   bool expects_continue() const { return expects_continue_ && http11_; }
   bool http11() const { return http11_; }

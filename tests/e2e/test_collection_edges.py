@@ -71,6 +71,19 @@ def test_a_page_can_read_that_its_body_is_too_large(door, path):
     assert f"Access-Control-Allow-Origin: {PAGE}\r\n".encode() in answer
 
 
+@pytest.mark.parametrize("header, status", [
+    pytest.param(b"Cookie: " + b"c" * 16_384, b"431", id="long"),
+    pytest.param(b"\r\n".join(b"X-%d: a" % i for i in range(100)), b"431", id="many"),
+    pytest.param(b"Expect: zz", b"417", id="expect")])
+@pytest.mark.parametrize("target, readable", [(b"/v1/t", True), (b"/track", True),
+                                              (b"/api/v1/destinations", False)])
+def test_a_page_can_read_that_its_head_is_too_much(door, target, readable, header, status):
+    answer = exchange(door, b"POST " + target + b" HTTP/1.1\r\nHost: x\r\n"
+                            b"Origin: https://a.example\r\n" + header + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert (b"Access-Control-Allow-Origin: https://a.example" in answer) == readable, answer
+
+
 @pytest.mark.parametrize("path", [*PIXELS, *SETTINGS])
 def test_a_page_can_read_that_a_method_is_not_known(door, path):
     answer = door.request("DELETE", path, headers={"Origin": PAGE})
