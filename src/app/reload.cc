@@ -89,6 +89,11 @@ std::expected<Reloader::Prepared, Answer> Reloader::Prepare(const std::optional<
       return std::unexpected(Refusal(Error(
           ErrorCode::kConflict, "the server was started without a configuration file (--config)")));
     }
+    if (input.read_once) {
+      return std::unexpected(Refusal(
+          Error(ErrorCode::kConflict, "the configuration came through a pipe (" + input.file_name +
+                                          "), which cannot be read again")));
+    }
     auto text = os::ReadFile(*world_.fs, input.file_name, config::kConfigBytesMax);
     if (!text) {
       return std::unexpected(Refusal(config::Problems{

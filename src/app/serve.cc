@@ -26,8 +26,9 @@ Result<config::LoadInput> InputOf(const cli::ServeOptions& options) {
   input.environment = EnvironmentOf();
   if (options.config_file) {
     input.file_name = *options.config_file;
-    TRY_ASSIGN(input.text,
-               os::ReadFile(os::PosixFileSystem(), *options.config_file, config::kConfigBytesMax));
+    TRY_ASSIGN(const auto file, os::PosixFileSystem().Open(input.file_name, os::OpenMode::kRead));
+    TRY_ASSIGN(input.text, os::ReadFile(*file, input.file_name, config::kConfigBytesMax));
+    input.read_once = !file->CanSeek();
   }
   if (options.data_dir) input.overrides["data_dir"] = *options.data_dir;
   if (options.listen) input.overrides["listen"] = *options.listen;

@@ -38,6 +38,7 @@ struct Problem {
 struct LoadInput {
   std::string file_name;  // as shown in problems; empty: no file
   std::string text;
+  bool read_once = false;  // the text came through a pipe: it cannot be read again by its name
   Environment environment;
   std::map<std::string, std::string> overrides;  // path to value: {"listen", "127.0.0.1:0"}
   // Judges one entry of `destinations:`; its error's field is below that entry. May be empty.

@@ -26,7 +26,10 @@ class File {
   virtual ~File() = default;  // closes; an error of close is lost, so sync before
 
   // Reads up to out.size() bytes at `pos`; fewer only at the end of the file.
+  // What cannot be sought in (a pipe, a terminal) is read front to back whatever `pos` says, and
+  // once; its Size() is 0.
   virtual Result<std::size_t> ReadAt(std::uint64_t pos, std::span<char> out) const = 0;
+  virtual bool CanSeek() const { return true; }
   // Writes every byte of every part, one after the other from `pos`, or fails (then any of the
   // bytes may or may not be there). EINTR and short writes are handled inside.
   virtual Status WriteAt(std::uint64_t pos, std::span<const std::string_view> parts) = 0;
@@ -100,7 +103,9 @@ FileSystem& PosixFileSystem();
 
 // The directory that a path is in: "." of a bare name, "/" of "/".
 std::string ParentOf(const std::string& path);
-// Reads a whole file of at most `bytes_max` (kTooLarge past it).
+// Reads a whole file of at most `bytes_max` (kTooLarge past it), to its end whatever its size says:
+// a pipe has none. `path` is for the sentence.
+Result<std::string> ReadFile(const File& file, const std::string& path, std::uint64_t bytes_max);
 Result<std::string> ReadFile(FileSystem& fs, const std::string& path, std::uint64_t bytes_max);
 // Replaces a file so that a crash leaves the old or the new one whole: temporary name, sync,
 // rename, directory sync.

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -54,6 +55,30 @@ TEST(PosixFileSystem, ReadFileStopsAtItsLimit) {
   ASSERT_TRUE(WriteFileAtomic(fs, dir / "f", "12345"));
   EXPECT_EQ(*ReadFile(fs, dir / "f", 5), "12345");
   EXPECT_EQ(ReadFile(fs, dir / "f", 4).error().code(), ErrorCode::kTooLarge);
+}
+
+TEST(PosixFileSystem, APipeIsReadToItsEndAndStopsAtTheLimit) {
+  FileSystem& fs = PosixFileSystem();
+  const std::string text(200'000, 'x');  // more than a pipe holds, and than one block
+  const auto through_pipe = [&](std::uint64_t bytes_max) {
+    std::array<int, 2> ends;
+    EXPECT_EQ(::pipe(ends.data()), 0);
+    std::thread writer([&] {
+      for (std::size_t done = 0; done < text.size();) {
+        const ssize_t n = ::write(ends[1], text.data() + done, text.size() - done);
+        if (n < 0) break;
+        done += static_cast<std::size_t>(n);
+      }
+      ::close(ends[1]);
+    });
+    auto read = ReadFile(fs, "/dev/fd/" + std::to_string(ends[0]), bytes_max);
+    for (std::array<char, 4096> rest; ::read(ends[0], rest.data(), rest.size()) > 0;) continue;
+    writer.join();
+    ::close(ends[0]);
+    return read;
+  };
+  EXPECT_EQ(through_pipe(text.size()).value_or(""), text);
+  EXPECT_EQ(through_pipe(text.size() - 1).error().code(), ErrorCode::kTooLarge);
 }
 
 TEST(PosixFileSystem, SecondLockOfADirectoryIsRefused) {

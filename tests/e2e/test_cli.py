@@ -169,3 +169,29 @@ def test_a_destination_is_tried_and_brought_back_from_the_terminal(tributary, tm
         cli.run("destinations", "revert", "d", "--to", 1)
         assert json.loads(cli.run("destinations", "show", "d"))["url"].endswith("/first")
         cli.run("destinations", "revert", "d", "--to", 99, code=1)
+
+
+def piped(tributary_command, text):
+    """The command in bash, where <(cat) is a pipe with this text."""
+    return subprocess.run(["bash", "-c", f"exec 3<&0; exec {BINARY} {tributary_command}"],
+                          input=text, capture_output=True, text=True, timeout=60)
+
+
+def test_files_that_are_pipes_are_read_to_their_end():
+    assert "lisen" in piped("check-config <(cat <&3)", "lisen: 1\n").stderr
+    long = "#" * 200_000 + "\nlisen: 1\n"
+    for command in ["check-config /dev/stdin", "check-config <(cat <&3)",
+                    "serve --config <(cat <&3)"]:
+        ran = piped(command, long)
+        assert ran.returncode == 2 and ":2:1: lisen" in ran.stderr, ran
+    failing = ("cases:\n- {name: a, destination: {filter: 'false'}, event: {userId: u, event: E}}\n")
+    assert piped("test <(cat <&3)", failing).returncode == 1
+    too_long = piped("check-config <(cat <&3)", "#" * (1024 * 1024 + 1))
+    assert too_long.returncode == 2 and "limit 1048576" in too_long.stderr, too_long
+
+
+def test_events_are_sent_from_a_pipe(tributary):
+    events = "".join(json.dumps({"type": "track", "event": "E", "userId": "u"}) + "\n"
+                     for _ in range(2000))
+    sent = piped(f"events send <(cat <&3) --url http://127.0.0.1:{tributary.port}", events)
+    assert sent.stdout == "2000 accepted, 0 rejected\n", sent

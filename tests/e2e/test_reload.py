@@ -290,3 +290,22 @@ def test_a_reload_leaves_requests_and_connections_of_the_others_alone(tmp_path):
             [pair] = [d for d in server.get("/api/v1/events/slow").json()["deliveries"]
                       if d["destination"] == "kept"]
             assert (pair["state"], pair["attempts_total"]) == ("delivered", 1), pair
+
+
+def test_a_configuration_from_a_pipe_is_not_taken_for_an_empty_one_later(tmp_path):
+    tokens = "listen: 127.0.0.1:0\ntokens: [{token: secret, scopes: [admin]}]\n"
+    served = subprocess.Popen(
+        ["bash", "-c",
+         f"exec 3<&0; exec {BINARY} serve --data-dir {tmp_path}/d --config <(cat <&3)"],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        served.stdin.write(tokens)
+        served.stdin.close()
+        url = next(line.split()[2] for line in served.stderr if line.startswith("listening on"))
+        for token, said in [("wrong", "401"), ("secret", "came through a pipe")]:
+            ran = subprocess.run([BINARY, "reload", "--url", url, "--token", token],
+                                 capture_output=True, text=True, timeout=60)
+            assert ran.returncode == 1 and said in ran.stderr, ran
+    finally:
+        served.terminate()
+        served.wait(20)

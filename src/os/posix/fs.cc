@@ -48,8 +48,9 @@ class PosixFile final : public File {
   Result<std::size_t> ReadAt(std::uint64_t pos, std::span<char> out) const override {
     std::size_t done = 0;
     while (done < out.size()) {
-      const ssize_t n =
+      ssize_t n =
           ::pread(fd_, out.data() + done, out.size() - done, static_cast<off_t>(pos + done));
+      if (n < 0 && errno == ESPIPE) n = ::read(fd_, out.data() + done, out.size() - done);
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return OsError("read", path_);
       if (n == 0) break;
@@ -57,6 +58,8 @@ class PosixFile final : public File {
     }
     return done;
   }
+
+  bool CanSeek() const override { return ::lseek(fd_, 0, SEEK_CUR) >= 0; }
 
   Status WriteAt(std::uint64_t pos, std::span<const std::string_view> parts) override {
     std::array<iovec, 64> vectors;
