@@ -34,7 +34,8 @@ TEST_F(Commands, EveryVerbHasItsCall) {
   EXPECT_EQ(
       Called({"destinations", "set", "x", "concurrency=3", "retry.schedule=[\"0s\"]", "url=u"}),
       "PATCH " + d + R"(/x {"concurrency":3,"retry":{"schedule":["0s"]},"url":"u"})");
-  EXPECT_EQ(Called({"destinations", "test", "x"}), "POST " + d + "/x/test {}");
+  EXPECT_EQ(Called({"destinations", "test", "x"}), "POST " + d + "/x/test");
+  EXPECT_EQ(Called({"destinations", "dry-run", "x"}), "POST " + d + "/x/dry-run");
   EXPECT_EQ(Called({"destinations", "dry-run", "x", "--message-id", "m"}),
             "POST " + d + R"(/x/dry-run {"message_id":"m"})");
   EXPECT_EQ(Called({"destinations", "revert", "x", "--to", "3"}),

@@ -136,7 +136,7 @@ class Destinations final : public ApiCommand {
     if (event_file_ && message_id_) {
       return Fail(ErrorCode::kInvalid, "--event and --message-id exclude each other");
     }
-    std::string body = "{}";
+    std::string body;  // none: a sample
     if (event_file_) {
       TRY_ASSIGN(const std::string event,
                  ReadWhole(context, *event_file_, config::kOptionsBytesMax));

@@ -195,3 +195,8 @@ def test_events_are_sent_from_a_pipe(tributary):
                      for _ in range(2000))
     sent = piped(f"events send <(cat <&3) --url http://127.0.0.1:{tributary.port}", events)
     assert sent.stdout == "2000 accepted, 0 rejected\n", sent
+
+
+def test_a_dry_run_without_options_takes_a_sample(tributary):
+    tributary.destination("d", type="null")
+    assert json.loads(Cli(tributary).run("destinations", "dry-run", "d"))["matched"] is True
