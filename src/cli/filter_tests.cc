@@ -31,22 +31,46 @@ Result<std::string> DestinationOf(const FilterTestCase& test, const FilterTestWo
   return object.dump();
 }
 
-Result<deliver::DryRunResult> DryRun(const FilterTestCase& test, const FilterTestWorld& world) {
+Status CheckExpect(const FilterTestExpect& expect) {
+  if (expect.filtered_by.empty() || !expect.matched) return {};
+  return Fail(ErrorCode::kInvalid, "expect.filtered_by",
+              "filtered_by says which option says no: it needs matched: false");
+}
+
+Result<deliver::DryRunInput> ReadDestination(const FilterTestCase& test,
+                                             const FilterTestWorld& world) {
+  deliver::DryRunInput input;
   TRY_ASSIGN(const std::string text, DestinationOf(test, world));
   const deliver::SpecReader reader(*world.matchers, {}, world.programs);
   TRY_ASSIGN(const deliver::Spec spec, reader.Create(text));
-  deliver::DryRunInput input;
   if (spec.lane.enabled) {
     TRY_ASSIGN(input.matcher, world.matchers->Load(spec.rule.stored));
   }
   if (!spec.lane.mapping.empty()) {
     input.mapping = world.programs->Stored(deliver::ProgramUse::kMapping, spec.lane.mapping);
   }
+  return input;
+}
+
+// The same error of something that is below `outer`.
+std::unexpected<Error> Below(const std::string& outer, const Error& e) {
+  return Fail(e.code(), e.field().empty() ? outer : outer + "." + e.field(), e.message());
+}
+
+Result<deliver::DryRunInput> InputOf(const FilterTestCase& test, const FilterTestWorld& world) {
+  TRY(CheckExpect(test.expect));
+  auto input = ReadDestination(test, world);
+  if (!input) return Below("destination", input.error());
   deliver::SampleRecord::Origin origin{.historical = test.historical,
                                        .received_at_us = os::SystemClock().Now()};
   if (!test.source.empty()) origin.source = world.find_source(test.source).value_or(0);
-  TRY_ASSIGN(const auto record, deliver::SampleRecord::Of(test.event.text, origin, *world.random));
-  input.record = deliver::EncodeKept(record.view());
+  const auto record = deliver::SampleRecord::Of(test.event.text, origin, *world.random);
+  if (!record) return Below("event", record.error());
+  input->record = deliver::EncodeKept(record->view());
+  return input;
+}
+
+Result<deliver::DryRunResult> DryRun(deliver::DryRunInput input, const FilterTestWorld& world) {
   Result<deliver::DryRunResult> result = Fail(ErrorCode::kInternal, "a program did not answer");
   deliver::RunDry(std::move(input), world.ask,
                   [&](Result<deliver::DryRunResult> answer) { result = std::move(answer); });
@@ -146,9 +170,10 @@ void FilterTestFile::Describe(config::OptionList<FilterTestFile>& o) {
   o.ObjectList("cases", &FilterTestFile::cases, "The cases.", {.min = 1, .max = kFilterTestsMax});
 }
 
-FilterTestVerdict RunFilterTest(const FilterTestCase& test, const FilterTestWorld& world) {
+Result<FilterTestVerdict> RunFilterTest(const FilterTestCase& test, const FilterTestWorld& world) {
+  TRY_ASSIGN(deliver::DryRunInput input, InputOf(test, world));
   FilterTestVerdict verdict{.name = test.name, .problems = {}, .got = {}};
-  const auto got = DryRun(test, world);
+  const auto got = DryRun(std::move(input), world);
   if (!got) {
     verdict.problems.push_back("cannot be run: " + got.error().message());
     return verdict;

@@ -57,6 +57,7 @@ struct FilterTestWorld {
   os::Random* random = nullptr;
 };
 
-FilterTestVerdict RunFilterTest(const FilterTestCase& test, const FilterTestWorld& world);
+// An error says that the case itself is wrong; its field is below the case.
+Result<FilterTestVerdict> RunFilterTest(const FilterTestCase& test, const FilterTestWorld& world);
 
 }  // namespace tributary::cli

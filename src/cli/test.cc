@@ -42,7 +42,11 @@ class Test final : public Command {
     if (!file.config.empty()) {
       if (const int code = LoadDestinations(context, file.config); code != kExitFine) return code;
     }
-    return RunCases(context, file);
+    if (file.cases.empty()) {
+      return ComplainOfAll(context,
+                           {(*read)({ErrorCode::kInvalid, "cases", "there are no cases"})});
+    }
+    return RunCases(context, file, *read);
   }
 
   std::string BesideFile(const std::string& name) const {
@@ -69,7 +73,7 @@ class Test final : public Command {
     return kExitFine;
   }
 
-  int RunCases(Context& context, const FilterTestFile& file) {
+  int RunCases(Context& context, const FilterTestFile& file, const config::PlaceProblem& place) {
     const auto programs =
         destinations::ProgramsWithoutThreads(context.executable, os::SystemClock());
     // Every source that somebody names is there.
@@ -91,8 +95,22 @@ class Test final : public Command {
         .random = &os::SystemRandom()};
     std::vector<FilterTestVerdict> verdicts;
     verdicts.reserve(file.cases.size());
-    for (const FilterTestCase& test : file.cases) verdicts.push_back(RunFilterTest(test, world));
+    config::Problems problems;
+    for (std::size_t i = 0; i < file.cases.size(); ++i) {
+      auto verdict = RunFilterTest(file.cases[i], world);
+      if (verdict) {
+        verdicts.push_back(*std::move(verdict));
+      } else {
+        problems.push_back(place(OfCase(i, file.cases[i].name, verdict.error())));
+      }
+    }
+    if (!problems.empty()) return ComplainOfAll(context, problems);
     return Report(context, verdicts);
+  }
+
+  static Error OfCase(std::size_t number, const std::string& name, const Error& e) {
+    return {e.code(), "cases[" + std::to_string(number) + "]." + e.field(),
+            "case \"" + name + "\": " + e.message()};
   }
 
   int Report(Context& context, const std::vector<FilterTestVerdict>& verdicts) const {

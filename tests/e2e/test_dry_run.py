@@ -137,7 +137,7 @@ cases:
   - {name: a, destination: hook, source: demo, event: {userId: u, event: E}}
   - {name: b, destination: hook, source: other, event: {userId: u, event: E},
      expect: {matched: false, filtered_by: sources}}
-  - {name: c, destination: nobody, event: {userId: u, event: E}}
+  - {name: c, destination: hook, source: other, event: {userId: u, event: E}}
 """, "--json")
     report = json.loads(ran.stdout)
     assert [c["passed"] for c in report["cases"]] == [True, True, False], report
@@ -148,3 +148,27 @@ def test_a_wrong_file_is_refused_with_its_line(tmp_path):
     ran = run_tests(tmp_path, "cases:\n  - name: a\n    destnation: x\n    event: {}\n")
     assert ran.returncode == 2 and ":3:" in ran.stderr and "destination" in ran.stderr, ran
     assert run_tests(tmp_path, "cases: []\n").returncode == 2
+
+
+@pytest.mark.parametrize("case, line, said", [
+    ("    destination: {filter: '.a |'}", 4, 'case "c": '),
+    ("    destination: {mapping: '{'}", 4, 'case "c": '),
+    ("    destination: nobody", 4, 'no destination "nobody"'),
+    ("    destination: {type: webhok}", 4, "type must be one of"),
+    ("    destination: {}\n    expect: {matched: true, filtered_by: filter}", 5, "matched: false"),
+])
+def test_a_case_that_cannot_be_run_is_a_wrong_file(tmp_path, case, line, said):
+    ran = run_tests(tmp_path, f"""cases:
+  - name: c
+    event: {{userId: u, event: E}}
+{case}
+""")
+    assert ran.returncode == 2 and not ran.stdout, ran
+    assert f"filters.test.yaml:{line}:" in ran.stderr and said in ran.stderr, ran.stderr
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", "config: absent.yaml\n"])
+def test_a_file_without_cases_does_not_pass(tmp_path, text):
+    (tmp_path / "absent.yaml").write_text("")
+    ran = run_tests(tmp_path, text)
+    assert ran.returncode == 2 and "no cases" in ran.stderr and not ran.stdout, ran
