@@ -77,7 +77,7 @@ Arguments::Action ApiCommand::Calls(Work work) {
     const auto api = context.connect(options_.Target(context.environment));
     if (!api) return ComplainOfUsage(context, api.error().message());
     const auto text = work(context, **api);
-    if (!text) return Complain(context, text.error().message());
+    if (!text) return ComplainOfError(context, text.error());
     context.out << *text;
     return kExitFine;
   };

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/registry.h"
 #include "config/json_text.h"
 
 namespace tributary::cli {
@@ -11,9 +12,7 @@ using nlohmann::json;
 Result<std::string> ObjectOf(const std::vector<std::string>& assignments) {
   json object = json::object();
   for (const std::string& text : assignments) {
-    const auto wrong = [&text](const char* why) {
-      return Fail(ErrorCode::kInvalid, "'" + text + "' " + why);
-    };
+    const auto wrong = [&text](const char* why) { return WrongUsage("'" + text + "' " + why); };
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0) return wrong("must be NAME=VALUE");
     std::string_view name = std::string_view(text).substr(0, equals);

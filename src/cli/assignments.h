@@ -9,7 +9,7 @@
 namespace tributary::cli {
 
 // Each is NAME=VALUE; a dot in the name goes into an object. A value that is JSON is taken as such,
-// any other as a text. kInvalid names the one that is no assignment.
+// any other as a text. WrongUsage names the one that is no assignment.
 Result<std::string> ObjectOf(const std::vector<std::string>& assignments);
 
 }  // namespace tributary::cli

@@ -72,9 +72,21 @@ TEST_F(Commands, FiltersBecomeQueryParametersAndLimitsHold) {
 
 TEST_F(Commands, AMoveOfDeadLettersMustSayWhich) {
   for (const char* verb : {"redrive", "delete"}) {
-    EXPECT_EQ(terminal.Run({"dead-letters", verb}).code, kExitFailed);
-    EXPECT_EQ(terminal.Run({"dead-letters", verb, "--all", "--id", "x"}).code, kExitFailed);
+    EXPECT_EQ(terminal.Run({"dead-letters", verb}).code, kExitUsage);
+    EXPECT_EQ(terminal.Run({"dead-letters", verb, "--all", "--id", "x"}).code, kExitUsage);
   }
+  EXPECT_TRUE(terminal.server.calls.empty());
+}
+
+TEST_F(Commands, AWrongCommandLineIsTwoAndCallsNobody) {
+  const std::vector<std::vector<std::string>> wrong = {
+      {"destinations", "set", "q", "foo"},
+      {"destinations", "revert", "q"},
+      {"destinations", "test", "q", "--event", "f", "--message-id", "m"},
+      {"sources", "create", "web", "--set", "foo"},
+      {"replays", "create", "cl"},
+      {"replays", "create", "cl", "--from", "2h", "--pattern", "{"}};
+  for (const auto& line : wrong) EXPECT_EQ(terminal.Run(line).code, kExitUsage) << line[1];
   EXPECT_TRUE(terminal.server.calls.empty());
 }
 
@@ -150,7 +162,8 @@ TEST_F(Commands, APlanSaysWhatWouldChangeAndAnswersTwo) {
       R"("column":5,"field":"x","message":"x is wrong"}]})",
       400)});
   const Ran wrong = terminal.Run({"plan"});
-  EXPECT_EQ(wrong.code, kExitFailed);
+  EXPECT_EQ(wrong.code, kExitUsage);
+  EXPECT_EQ(wrong.out, "");
   EXPECT_EQ(wrong.err, "t.yaml:3:5: x is wrong\n");
 }
 

@@ -70,9 +70,8 @@ class DeadLetters final : public ApiCommand {
     if (since_) body["since"] = *since_;
     if (until_) body["until"] = *until_;
     if (body.empty() != all_) {
-      return Fail(ErrorCode::kInvalid,
-                  all_ ? "--all stands alone"
-                       : "say which ones: --destination, --id, --since, --until or --all");
+      return WrongUsage(all_ ? "--all stands alone"
+                             : "say which ones: --destination, --id, --since, --until or --all");
     }
     return config::DumpOrderedText(body);
   }

@@ -125,7 +125,7 @@ class Destinations final : public ApiCommand {
                   {{"REVISION", "revision"}, {"AT", "at"}, {"WHO", "who"}, {"CHANGED", "changed"}});
   }
   Result<std::string> Revert(Context&, Api& api) {
-    if (revision_ == 0) return Fail(ErrorCode::kInvalid, "--to REVISION says which one");
+    if (revision_ == 0) return WrongUsage("--to REVISION says which one");
     TRY_ASSIGN(const std::string body,
                Post(api, PathOf("/revert"), "{\"revision\":" + std::to_string(revision_) + "}"));
     return Said(body, "'" + name_ + "' is what it was at revision " + std::to_string(revision_));
@@ -134,7 +134,7 @@ class Destinations final : public ApiCommand {
   // The event is put into the body as it is: numbers and order are its own.
   Result<std::string> Try(Context& context, Api& api, const char* rest) {
     if (event_file_ && message_id_) {
-      return Fail(ErrorCode::kInvalid, "--event and --message-id exclude each other");
+      return WrongUsage("--event and --message-id exclude each other");
     }
     std::string body;  // none: a sample
     if (event_file_) {

@@ -19,7 +19,8 @@ class Plan final : public ApiCommand {
   }
 
  private:
-  // 0: nothing would change; 1: no answer, or the file is wrong; 2: something would change.
+  // 0: nothing would change; 1: no answer; 2: something would change, or the file is wrong, which
+  // leaves standard output empty.
   static constexpr int kExitChanges = 2;
 
   int Run(Context& context) {

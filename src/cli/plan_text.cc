@@ -88,7 +88,7 @@ int ComplainOfConfig(Context& context, const ApiAnswer& answer) {
     context.err << EscapeLine(place + ": " + Cell(p, "message")) << '\n';
   }
   context.err << std::flush;
-  return kExitFailed;
+  return kExitUsage;
 }
 
 }  // namespace tributary::cli

@@ -20,7 +20,8 @@ std::string ReloadText(std::string_view body);
 // Whether a plan has any change.
 bool PlanHasChanges(std::string_view body);
 
-// Every problem of a refused configuration, as check-config says it; answers kExitFailed.
+// Every problem of a refused configuration, as check-config says it; answers kExitUsage.
+// Anything else that the server says: kExitFailed.
 int ComplainOfConfig(Context& context, const ApiAnswer& answer);
 
 }  // namespace tributary::cli

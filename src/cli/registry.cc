@@ -9,6 +9,8 @@
 namespace tributary::cli {
 namespace {
 
+constexpr char kCommandLineField[] = "command line";  // no option of the API has such a name
+
 // A function's static, so that it exists before the first registration of any file. It has copies:
 // what Register() makes may be a temporary, of which the static object is the copy. Their addresses
 // stay.
@@ -41,6 +43,15 @@ int Complain(Context& context, std::string_view message) {
 int ComplainOfUsage(Context& context, std::string_view message) {
   Complain(context, message);
   return kExitUsage;
+}
+
+std::unexpected<Error> WrongUsage(std::string message) {
+  return Fail(ErrorCode::kInvalid, kCommandLineField, std::move(message));
+}
+
+int ComplainOfError(Context& context, const Error& error) {
+  Complain(context, error.message());
+  return error.field() == kCommandLineField ? kExitUsage : kExitFailed;
 }
 
 }  // namespace tributary::cli

@@ -69,5 +69,9 @@ int RunArguments(std::vector<std::string> arguments, Context& context);
 int Complain(Context& context, std::string_view message);
 // The same for what is wrong with the command line; answers kExitUsage.
 int ComplainOfUsage(Context& context, std::string_view message);
+// An error that says that the command line is wrong, for what returns Result.
+std::unexpected<Error> WrongUsage(std::string message);
+// One of the two, as the error says.
+int ComplainOfError(Context& context, const Error& error);
 
 }  // namespace tributary::cli

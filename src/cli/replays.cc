@@ -49,14 +49,14 @@ class Replays final : public ApiCommand {
   }
 
   Result<std::string> Create(Context& context, Api& api) {
-    if (!from_) return Fail(ErrorCode::kInvalid, "--from TIME says where it begins");
+    if (!from_) return WrongUsage("--from TIME says where it begins");
     ordered_json body = {{"destination", destination_}, {"from", *from_}};
     if (to_) body["to"] = *to_;
     if (filter_) body["filter"] = *filter_;
     if (rate_ > 0) body["rate"] = rate_;
     if (pattern_) {
       body["pattern"] = ordered_json::parse(*pattern_, nullptr, false);
-      if (body["pattern"].is_discarded()) return Fail(ErrorCode::kInvalid, "--pattern is no JSON");
+      if (body["pattern"].is_discarded()) return WrongUsage("--pattern is no JSON");
     }
     TRY_ASSIGN(const std::string made,
                Post(api, std::string(kReplaysPath), config::DumpOrderedText(body)));

@@ -100,7 +100,7 @@ def test_nobody_there_is_one_and_a_wrong_line_is_two():
     for arguments, code in [(["destinations", "list", "--url", "http://127.0.0.1:1"], 1),
                             (["events", "tail", "--url", "http://127.0.0.1:1"], 1),
                             (["destinations", "list", "--url", "ftp://x"], 2),
-                            (["destinations", "lits"], 2), (["dead-letters", "redrive"], 1)]:
+                            (["destinations", "lits"], 2), (["dead-letters", "redrive"], 2)]:
         ran = subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=20)
         assert ran.returncode == code and ran.stderr.startswith("tributary: "), ran
         assert not ran.stdout
