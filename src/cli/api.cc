@@ -109,10 +109,11 @@ ApiTarget ApiOptions::Target(const config::Environment& environment) const {
 
 std::string EncodePathPart(std::string_view text) {
   constexpr char kHex[] = "0123456789ABCDEF";
+  const bool dots = text == "." || text == "..";  // alone they would be steps in the tree
   std::string out;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    if (IsUnreserved(c)) {
+    if (IsUnreserved(c) && !dots) {
       out += c;
     } else {
       out.append("%").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);

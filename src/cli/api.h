@@ -79,7 +79,8 @@ struct ApiOptions {
   ApiTarget Target(const config::Environment& environment) const;
 };
 
-// One part of a path: everything but unreserved characters is percent-encoded.
+// One part of a path: everything but unreserved characters is percent-encoded, and of "." and ".."
+// these too.
 std::string EncodePathPart(std::string_view text);
 // The entry of `egress: allow` that lets requests to this URL through; kInvalid says what is wrong.
 Result<std::string> AllowanceFor(std::string_view url);

@@ -48,6 +48,8 @@ TEST(Allowance, UrlsThatCannotBeAServerAreRefused) {
 TEST(EncodePathPart, LeavesNothingThatCouldChangeThePath) {
   EXPECT_EQ(EncodePathPart("a/b?c#d e%\xc3\xa9"), "a%2Fb%3Fc%23d%20e%25%C3%A9");
   EXPECT_EQ(EncodePathPart("Az09-_.~"), "Az09-_.~");
+  EXPECT_EQ(EncodePathPart("."), "%2E");
+  EXPECT_EQ(EncodePathPart(".."), "%2E%2E");
 }
 
 TEST(ListAll, FollowsCursorsToTheEnd) {

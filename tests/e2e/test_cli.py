@@ -197,6 +197,15 @@ def test_events_are_sent_from_a_pipe(tributary):
     assert sent.stdout == "2000 accepted, 0 rejected\n", sent
 
 
+def test_names_that_are_dots_stay_names(tributary):
+    cli = Cli(tributary)
+    tributary.destination("d", type="null")
+    for name in [".", ".."]:
+        cli.run("destinations", "show", name, code=1)
+        cli.run("destinations", "delete", name, code=1)
+    assert len(cli.json("destinations", "list")) == 1
+
+
 def test_a_dry_run_without_options_takes_a_sample(tributary):
     tributary.destination("d", type="null")
     assert json.loads(Cli(tributary).run("destinations", "dry-run", "d"))["matched"] is True
