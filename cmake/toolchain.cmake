@@ -21,7 +21,7 @@ if(CCACHE)
   # directory lets a second clone use what the first one compiled. CCACHE_DEPEND spares a file that is
   # not cached its preprocessing: the compiler says what it read.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_SLOPPINESS=pch_defines,time_macros
       CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 ${CCACHE})
 endif()
 find_program(LLD ld.lld)
