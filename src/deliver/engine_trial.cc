@@ -6,6 +6,7 @@
 #include "codec/base64.h"
 #include "config/json_text.h"
 #include "deliver/sent_secrets.h"
+#include "event/json_document.h"
 
 namespace tributary::deliver {
 namespace {
@@ -145,14 +146,19 @@ class TrialTable::Trial final : public Witness, public std::enable_shared_from_t
     const json object{
         {"destination", name_},
         {"webhook_id", webhook_id_},
-        {"event", json::parse(event_.payload, nullptr, false)},
         {"request", request_},
         {"response", response_},
         {"verdict", VerdictName(outcome.verdict)},
         {"error", outcome.error.empty() ? json(nullptr) : json(outcome.error)},
         {"duration_ms", (loop_->Now() - began_) / kNanosPerMilli},
     };
-    return config::DumpText(object);
+    return R"({"event":)" + EventText() + "," + config::DumpText(object).substr(1);
+  }
+
+  // As it was sent: a JSON library would change its numbers, or hold none of 1e400.
+  std::string EventText() const {
+    event::JsonDocument document;
+    return document.Parse(event_.payload) ? event_.payload : "null";
   }
 
   const TrialEvent event_;

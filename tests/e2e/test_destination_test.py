@@ -62,6 +62,22 @@ def test_the_given_event_goes_out_byte_for_byte(tributary, receiver):
     assert receiver.all()[0]["body"].decode() == event
 
 
+ODD = '{"userId":"u","event":"Odd","messageId":"odd-1","n":[1e400,12345678901234567890123,1.10,-0],"d":1,"d":2}'
+
+
+def test_the_event_is_shown_byte_for_byte(tributary, receiver):
+    tributary.destination("hook", url=receiver.url)
+    as_json = {"Content-Type": "application/json"}
+    given = trial(tributary, '{"event":' + ODD + "}", headers=as_json)
+    assert given.status == 200 and ODD.encode() in given.body, given.body
+    assert json.loads(given.body)["verdict"] == "delivered"
+    key = {"Authorization": "Basic ZGVtbzo="}
+    assert tributary.request("POST", "/v1/track", ODD, headers={**as_json, **key}).status == 200
+    kept = trial(tributary, {"message_id": "odd-1"})
+    assert kept.status == 200 and b'1e400,12345678901234567890123,1.10,-0],"d":1,"d":2' in kept.body
+    assert json.loads(kept.body)["event"]["messageId"] == "odd-1"
+
+
 def test_a_kept_event_goes_out_with_the_id_its_delivery_had(tributary, receiver):
     tributary.destination("hook", url=receiver.url)
     assert tributary.track({"userId": "u", "event": "Kept", "messageId": "kept-1"}).status == 200
