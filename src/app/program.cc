@@ -93,7 +93,10 @@ Status Program::OpenStages() {
       });
   matchers_ = destinations::MakeRouteMatchers(
       [sources = sources_.get()](std::string_view name) { return sources->IdOf(name); },
-      programs_.get());
+      programs_.get(),
+      [sources = sources_.get()](std::string_view name) {
+        return sources->current()->IdsOfName(name);
+      });
   TRY_ASSIGN(attempts_, deliver::DeliveryLog::Open({.fs = &os::PosixFileSystem(),
                                                     .clock = &os::SystemClock(),
                                                     .executor = &attempt_loop_,

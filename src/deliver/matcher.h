@@ -71,6 +71,8 @@ class MatcherFactory {
   struct Owner {
     std::string name;
     std::string type;
+    // The rule that it has now: what that one names may be gone by now and is taken all the same.
+    const Compiled* before = nullptr;
   };
   // From an object that has only those fields. kInvalid names the field. May block for some 50 ms
   // to compile a filter.

@@ -220,7 +220,8 @@ Result<SpecReader::Parts> SpecReader::Split(const json& object, const Destinatio
   return parts;
 }
 
-Result<Spec> SpecReader::Read(const Spec& base, const json& object) const {
+Result<Spec> SpecReader::Read(const Spec& base, const json& object,
+                              const MatcherFactory::Compiled* before) const {
   TRY_ASSIGN(const Parts parts, Split(object, *base.type));
   Spec spec = base;
   TRY(config::ReadObject(config::OptionList<LaneOptions>::Specs(), parts.lane, &spec.lane));
@@ -234,7 +235,9 @@ Result<Spec> SpecReader::Read(const Spec& base, const json& object) const {
   }
   json rule = base.rule.fields.empty() ? json::object() : json::parse(base.rule.fields);
   rule.merge_patch(parts.rule);
-  TRY_ASSIGN(spec.rule, matchers_.Compile(rule, {.name = spec.lane.name, .type = spec.lane.type}));
+  TRY_ASSIGN(
+      spec.rule,
+      matchers_.Compile(rule, {.name = spec.lane.name, .type = spec.lane.type, .before = before}));
   TRY(CheckMapping(spec.lane.mapping));
   const std::shared_ptr<void> options = spec.type->copy_options(base.options.get());
   TRY(config::ReadObject(spec.type->specs(), parts.type, options.get()));
@@ -278,7 +281,7 @@ Result<Spec> SpecReader::Change(const Spec& old, const json& object, bool replac
     base.rule = {};
     if (!object.contains("start")) patch.erase("start");
   }
-  TRY_ASSIGN(Spec spec, Read(base, patch));
+  TRY_ASSIGN(Spec spec, Read(base, patch, &old.rule));
   if (spec.lane.name != old.lane.name)
     return std::unexpected(WrongField("name", "cannot be changed").error());
   if (spec.lane.start != old.lane.start) {

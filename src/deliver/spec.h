@@ -84,7 +84,8 @@ class SpecReader {
  private:
   struct Parts;
   Result<Parts> Split(const nlohmann::json& object, const DestinationType& type) const;
-  Result<Spec> Read(const Spec& base, const nlohmann::json& object) const;
+  Result<Spec> Read(const Spec& base, const nlohmann::json& object,
+                    const MatcherFactory::Compiled* before = nullptr) const;
   Result<Spec> Change(const Spec& old, const nlohmann::json& object, bool replace) const;
   Status Check(const Spec& spec) const;
   Status CheckMapping(const std::string& text) const;

@@ -1,6 +1,7 @@
 // What each type sends, and what its options refuse.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "destinations/destination_kit_test.h"
@@ -208,6 +209,34 @@ TEST(RouteMatcher, CompilesShowsAndLoads) {
   EXPECT_TRUE((*matcher)->Matches({.source = 4, .type = log::EventType::kTrack}));
   EXPECT_FALSE((*matcher)->Matches({.source = 5, .type = log::EventType::kTrack}));
   EXPECT_EQ(matchers->Compile(json{{"sources", {"shop"}}}, {}).error().field(), "sources[0]");
+}
+
+TEST(RouteMatcher, ASourceThatIsGoneStaysInTheRuleThatHadIt) {
+  std::map<std::string, log::SourceId, std::less<>> live{{"shop", 4}, {"web", 7}};
+  const auto matchers = MakeRouteMatchers(
+      [&](std::string_view name) -> std::optional<log::SourceId> {
+        const auto found = live.find(name);
+        return found == live.end() ? std::nullopt : std::optional(found->second);
+      },
+      nullptr,
+      [](std::string_view name) {
+        return name == "shop" ? std::vector<log::SourceId>{4, 9} : std::vector<log::SourceId>{3};
+      });
+  const auto before = matchers->Compile(json{{"sources", {"web", "shop"}}}, {});
+  ASSERT_TRUE(before.has_value());
+  live.erase("shop");
+  const auto with = [&](std::vector<std::string> sources) {
+    return matchers->Compile(json{{"sources", sources}}, {.name = "", .before = &*before});
+  };
+  const auto after = with({"web", "shop"});
+  ASSERT_TRUE(after.has_value()) << after.error().message();
+  EXPECT_EQ(after->stored, before->stored) << "4, though 9 had the name later";
+  EXPECT_TRUE(with({"shop"}).has_value());
+  EXPECT_EQ(with({"shop", "ios"}).error().field(), "sources[1]") << "it is not in the rule yet";
+  live["shop"] = 11;
+  const auto again = with({"shop"});
+  ASSERT_TRUE(again.has_value());
+  EXPECT_TRUE((*matchers->Load(again->stored))->Matches({.source = 11}));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "destinations/route_matcher.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "route/rule.h"
@@ -27,10 +28,41 @@ class RouteMatcher final : public deliver::Matcher {
   std::shared_ptr<const deliver::Program> filter_;
 };
 
+// The sources of a rule that a destination has already.
+class SourcesBefore {
+ public:
+  explicit SourcesBefore(const deliver::MatcherFactory::Compiled* rule) {
+    if (rule == nullptr) return;
+    names_ = ListOf<std::string>(rule->fields, "sources");
+    ids_ = ListOf<log::SourceId>(rule->stored, "source_ids");
+  }
+  // Which of `ids`, all that a source of this name has or had, the rule means: the newest of them.
+  std::optional<log::SourceId> IdOf(std::string_view name,
+                                    const std::vector<log::SourceId>& ids) const {
+    if (std::ranges::find(names_, name) == names_.end()) return std::nullopt;
+    std::optional<log::SourceId> newest;
+    for (const log::SourceId id : ids) {
+      if (std::ranges::find(ids_, id) != ids_.end()) newest = std::max(newest.value_or(id), id);
+    }
+    return newest;
+  }
+
+ private:
+  template <class T>
+  static std::vector<T> ListOf(const std::string& text, const char* field) {
+    const auto object = nlohmann::json::parse(text, nullptr, false);
+    return object.is_object() ? object.value(field, std::vector<T>()) : std::vector<T>();
+  }
+  std::vector<std::string> names_;
+  std::vector<log::SourceId> ids_;
+};
+
 class RouteMatchers final : public deliver::MatcherFactory {
  public:
-  RouteMatchers(FindSourceId find_source, deliver::Programs* programs)
-      : find_source_(std::move(find_source)), programs_(programs) {}
+  RouteMatchers(FindSourceId find_source, deliver::Programs* programs, FindSourceIds past_sources)
+      : find_source_(std::move(find_source)),
+        programs_(programs),
+        past_sources_(std::move(past_sources)) {}
 
   const std::vector<config::OptionSpec>& specs() const override {
     return config::OptionList<route::RuleOptions>::Specs();
@@ -39,9 +71,14 @@ class RouteMatchers final : public deliver::MatcherFactory {
   Result<Compiled> Compile(const nlohmann::json& fields, const Owner& owner) const override {
     route::RuleOptions options;
     TRY(config::ReadObject(specs(), fields, &options));
+    const SourcesBefore before(owner.before);
+    const auto find_source = [&](std::string_view name) {
+      const auto id = find_source_(name);
+      return id || !past_sources_ ? id : before.IdOf(name, past_sources_(name));
+    };
     TRY_ASSIGN(
         const route::Rule rule,
-        route::Rule::Compile(options, {.name = owner.name, .type = owner.type}, find_source_));
+        route::Rule::Compile(options, {.name = owner.name, .type = owner.type}, find_source));
     TRY(CheckFilter(rule.filter()));
     return Compiled{.fields = config::OptionsText(options, false), .stored = rule.Store()};
   }
@@ -69,13 +106,15 @@ class RouteMatchers final : public deliver::MatcherFactory {
 
   FindSourceId find_source_;
   deliver::Programs* programs_;
+  FindSourceIds past_sources_;
 };
 
 }  // namespace
 
 std::unique_ptr<deliver::MatcherFactory> MakeRouteMatchers(FindSourceId find_source,
-                                                           deliver::Programs* programs) {
-  return std::make_unique<RouteMatchers>(std::move(find_source), programs);
+                                                           deliver::Programs* programs,
+                                                           FindSourceIds past_sources) {
+  return std::make_unique<RouteMatchers>(std::move(find_source), programs, std::move(past_sources));
 }
 
 }  // namespace tributary::destinations

@@ -144,6 +144,25 @@ def test_events_of_a_deleted_source_are_traced_listed_and_delivered_on(tmp_path)
         server.kill()
 
 
+def test_a_destination_that_names_a_deleted_source_can_be_changed():
+    with Tributary(config=CONFIG) as server:
+        for name in ("shop", "gone"):
+            make(server, name)
+        server.destination("hook", url="http://127.0.0.1:9/", sources=["shop"])
+        for name in ("shop", "gone"):
+            assert server.request("DELETE", "/api/v1/sources/" + name).status == 204
+        hook = "/api/v1/destinations/hook"
+        changed = server.request("PATCH", hook, {"concurrency": 2})
+        assert changed.status == 200 and changed.json()["sources"] == ["shop"], changed
+        assert server.request("PUT", hook, changed.json()).status == 200
+        assert server.post(hook + "/rotate-secret", {}).status == 200
+        refused = server.request("PATCH", hook, {"sources": ["shop", "gone"]})
+        assert refused.status == 400 and refused.json()["field"] == "sources[1]", refused
+        # What it named once and names no more is as gone as any other.
+        assert server.request("PATCH", hook, {"sources": []}).status == 200
+        assert server.request("PATCH", hook, {"sources": ["shop"]}).status == 400
+
+
 def test_a_destination_may_name_a_source_made_at_run_time():
     with Receiver() as receiver, Tributary(config=CONFIG) as server:
         assert server.post("/api/v1/destinations", {
