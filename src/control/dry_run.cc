@@ -1,15 +1,13 @@
 // POST /api/v1/destinations/{name}/dry-run: what would be sent, and why.
-#include <nlohmann/json.hpp>
+#include <set>
 
-#include "base/limits.h"
-#include "config/json_text.h"
 #include "control/back_to_loop.h"
 #include "control/handlers.h"
 #include "control/query.h"
 #include "control/shapes.h"
 #include "deliver/dry_run.h"
 #include "deliver/sample_record.h"
-#include "event/json_text.h"
+#include "event/json_document.h"
 #include "http/error_response.h"
 
 namespace tributary::control {
@@ -18,10 +16,8 @@ namespace {
 using http::Request;
 using http::Responder;
 using http::Response;
-using nlohmann::json;
 
 constexpr std::size_t kDryRunBytesMax = deliver::kSampleBytesMax;
-constexpr int kDryRunDepthMax = static_cast<int>(kJsonDepthMax);
 
 // What the body asks for.
 struct Ask {
@@ -35,23 +31,37 @@ constexpr std::string_view kSample =
     R"({"type":"track","userId":"test-user","event":"Test Event",)"
     R"("properties":{"test":true,"total":39.95,"currency":"EUR"}})";
 
+Status ReadField(std::string_view name, const event::JsonValue& value, Ask& ask) {
+  if (name == "event") {
+    if (!value.is(event::JsonType::kObject)) return WrongField(name, "must be an object");
+    ask.event = value.raw();
+    return {};
+  }
+  if (name != "message_id" && name != "source") {
+    return WrongField(name, "is no option of a dry run: there are event, message_id, source");
+  }
+  std::string scratch;
+  const std::string text(value.is(event::JsonType::kString) ? value.Text(scratch) : "");
+  if (text.empty()) return WrongField(name, "must be a string that is not empty");
+  (name == "source" ? ask.source : ask.message_id) = text;
+  return {};
+}
+
+// Read as sources read events: what the event says stays as it was written.
 Result<Ask> ReadAsk(std::string_view body) {
   if (body.empty()) return Ask{.event = std::string(kSample), .message_id = {}, .source = {}};
-  TRY_ASSIGN(const json object, config::ParseJson(body, kDryRunBytesMax, kDryRunDepthMax));
-  if (!object.is_object()) return Fail(ErrorCode::kInvalid, "a dry run takes a JSON object");
+  event::JsonDocument document;
+  TRY_ASSIGN(const event::JsonValue object, document.Parse(body));
+  if (!object.is(event::JsonType::kObject)) {
+    return Fail(ErrorCode::kInvalid, "a dry run takes a JSON object");
+  }
   Ask ask;
-  for (const auto& [name, value] : object.items()) {
-    if (name == "event") {
-      if (!value.is_object()) return WrongField(name, "must be an object");
-      // As it was written: the library would change long numbers.
-      ask.event = event::FindRawField(body, "event");
-    } else if (name != "message_id" && name != "source") {
-      return WrongField(name, "is no option of a dry run: there are event, message_id, source");
-    } else if (!value.is_string() || value.get_ref<const std::string&>().empty()) {
-      return WrongField(name, "must be a string that is not empty");
-    } else {
-      (name == "source" ? ask.source : ask.message_id) = value;
-    }
+  std::set<std::string> names;
+  for (const event::JsonField field : object.fields()) {
+    std::string scratch;
+    const std::string name(field.Key(scratch));
+    if (!names.insert(name).second) return WrongField(name, "is there twice");
+    TRY(ReadField(name, field.value(), ask));
   }
   if (ask.event.empty() == ask.message_id.empty()) {
     return WrongField("event", "or message_id must be given, and not both");

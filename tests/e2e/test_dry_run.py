@@ -75,6 +75,19 @@ def test_an_event_that_came_in_can_be_named(server):
     assert dry_run(server, {"message_id": "nobody"}, status=404)["field"] == "message_id"
 
 
+def test_takes_what_a_source_takes(server):
+    event = '{"userId":"u1","event":"E","properties":{"n":1e400,"d":1,"d":2}}'
+    server.destination("plain", url="http://127.0.0.1:9/")
+    answer = server.request("POST", "/api/v1/destinations/plain/dry-run", '{"event":' + event + "}",
+                            headers={"Content-Type": "application/json"})
+    assert answer.status == 200, answer
+    assert '"properties":{"n":1e400,"d":1,"d":2}' in answer.json()["body"]
+    twice = server.request("POST", "/api/v1/destinations/plain/dry-run",
+                           '{"event":' + event + ',"event":{}}',
+                           headers={"Content-Type": "application/json"})
+    assert twice.status == 400 and twice.json()["field"] == "event", twice
+
+
 def test_bad_input_is_named(server):
     dry_run(server, order(), name="nobody", status=404)
     for body, field in [({}, "event"), ({"event": 5}, "event"), ({"evnt": {}}, "evnt"),
