@@ -4,6 +4,7 @@
 #include "control/handlers.h"
 #include "control/query.h"
 #include "control/shapes.h"
+#include "deliver/sample_record.h"
 #include "event/json_document.h"
 #include "http/error_response.h"
 
@@ -29,24 +30,9 @@ void Rotate(const ControlWorld& world, const Request& request, const PathParams&
 // What to send: the event itself, byte for byte, or the id of one that was kept. Neither: a sample.
 struct Wanted {
   std::string event;
-  std::string event_message_id;
   std::string message_id;
   std::string source;  // whose event it is; empty: nobody's, or the newest of that id
 };
-
-Status ReadEvent(const event::JsonValue& value, Wanted& wanted) {
-  if (!value.is(event::JsonType::kObject)) return WrongField("event", "must be an object");
-  wanted.event = value.raw();
-  std::string scratch;
-  for (const event::JsonField field : value.fields()) {
-    if (field.Key(scratch) != "messageId") continue;
-    if (!field.value().is(event::JsonType::kString)) {
-      return WrongField("event.messageId", "must be a text");
-    }
-    wanted.event_message_id = field.value().Text(scratch);
-  }
-  return {};
-}
 
 Result<Wanted> ReadWanted(std::string_view body) {
   Wanted wanted;
@@ -60,7 +46,8 @@ Result<Wanted> ReadWanted(std::string_view body) {
   for (const event::JsonField field : object.fields()) {
     const std::string key(field.Key(scratch));
     if (key == "event") {
-      TRY(ReadEvent(field.value(), wanted));
+      if (!field.value().is(event::JsonType::kObject)) return WrongField(key, "must be an object");
+      wanted.event = field.value().raw();
     } else if (key == "message_id" || key == "source") {
       if (!field.value().is(event::JsonType::kString)) return WrongField(key, "must be a text");
       std::string& text = key == "source" ? wanted.source : wanted.message_id;
@@ -102,6 +89,19 @@ schema::Schema TrialShape() {
            {"duration_ms", schema::Count()}}));
 }
 
+// Judged as a source judges it, and sent as it was given. One that has no messageId is a new event
+// each time: receivers drop an id that they know.
+Result<deliver::TrialEvent> EventOf(const ControlWorld& world, std::string event,
+                                    log::SourceId source) {
+  if (event.empty()) return deliver::TrialEvent{.payload = {}, .message_id = {}, .source = source};
+  TRY_ASSIGN(const auto record,
+             deliver::SampleRecord::Of(
+                 event, {.source = source, .received_at_us = world.clock->Now()}, *world.random));
+  return deliver::TrialEvent{.payload = std::move(event),
+                             .message_id = std::string(record.view().fields.message_id),
+                             .source = source};
+}
+
 void Test(const ControlWorld& world, EventFinder& finder, const Request& request,
           const PathParams& params, Responder responder) {
   const Status fine = CheckBareHead(request);
@@ -118,14 +118,14 @@ void Test(const ControlWorld& world, EventFinder& finder, const Request& request
   if (const auto known = world.engine->Get(name); !known) {
     return responder.Send(RefusalResponse(known.error()));
   }
-  auto answer = BackToLoop<std::string>(*world.loop, AnswerJson(std::move(responder)));
   if (wanted->message_id.empty()) {
-    return world.engine->trials().Try(name,
-                                      {.payload = std::move(wanted->event),
-                                       .message_id = std::move(wanted->event_message_id),
-                                       .source = source.value_or(0)},
-                                      std::move(answer));
+    auto event = EventOf(world, std::move(wanted->event), source.value_or(0));
+    if (!event) return responder.Send(http::ErrorResponse(event.error()));
+    return world.engine->trials().Try(
+        name, *std::move(event),
+        BackToLoop<std::string>(*world.loop, AnswerJson(std::move(responder))));
   }
+  auto answer = BackToLoop<std::string>(*world.loop, AnswerJson(std::move(responder)));
   finder.Find(source, std::move(wanted->message_id),
               [&world, name, answer = std::move(answer)](Result<EventFinder::Found> found) mutable {
                 if (!found) {

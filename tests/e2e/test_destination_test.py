@@ -56,7 +56,7 @@ def test_a_failing_receiver_is_shown_and_opens_no_breaker(tributary, receiver):
 
 def test_the_given_event_goes_out_byte_for_byte(tributary, receiver):
     tributary.destination("hook", url=receiver.url)
-    event = '{"type": "track", "event":"E", "n": 39.950, "big": 123456789012345678901, "messageId":"m1"}'
+    event = '{"type": "track", "userId":"u", "event":"E", "n": 39.950, "big": 123456789012345678901, "messageId":"m1"}'
     answer = trial(tributary, '{"event": ' + event + "}", headers={"Content-Type": "application/json"})
     assert answer.status == 200, answer
     assert receiver.all()[0]["body"].decode() == event
@@ -76,6 +76,30 @@ def test_the_event_is_shown_byte_for_byte(tributary, receiver):
     kept = trial(tributary, {"message_id": "odd-1"})
     assert kept.status == 200 and b'1e400,12345678901234567890123,1.10,-0],"d":1,"d":2' in kept.body
     assert json.loads(kept.body)["event"]["messageId"] == "odd-1"
+
+
+def test_an_event_without_an_id_is_a_new_one_each_time(tributary, receiver):
+    tributary.destination("hook", url=receiver.url)
+    event = {"userId": "u", "event": "E"}
+    shown = [trial(tributary, {"event": event}).json() for _ in range(3)]
+    assert len({s["webhook_id"] for s in shown}) == 3
+    assert {r["headers"]["webhook-id"] for r in receiver.all()} == {s["webhook_id"] for s in shown}
+    named = [trial(tributary, {"event": {**event, "messageId": "m"}}).json() for _ in range(2)]
+    assert named[0]["webhook_id"] == named[1]["webhook_id"]
+
+
+@pytest.mark.parametrize("event", [
+    {}, {"type": "bogus", "userId": "u"}, {"event": "E"},
+    {"userId": "u", "event": "E", "messageId": "m" * 2000},
+    {"userId": "u", "event": "E", "messageId": 5},
+])
+def test_what_no_source_would_take_is_refused_as_a_dry_run_refuses_it(tributary, receiver, event):
+    tributary.destination("hook", url=receiver.url)
+    refused = trial(tributary, {"event": event})
+    assert refused.status == 400 and refused.json()["field"] == "event", refused
+    assert tributary.post("/api/v1/destinations/hook/dry-run", {"event": event}).json() \
+        == refused.json()
+    assert receiver.all() == []
 
 
 def test_a_kept_event_goes_out_with_the_id_its_delivery_had(tributary, receiver):
@@ -108,7 +132,7 @@ def test_of_an_id_at_several_sources_the_source_says_whose_event_goes_out(tribut
     absent = trial(tributary, {"message_id": "shared", "source": "idle"})
     assert absent.status == 404 and absent.json()["field"] == "message_id", absent
     # One that is given is of that source too: its delivery would have the same id.
-    given = {"event": {"event": "Given", "messageId": "shared"}, "source": "web"}
+    given = {"event": {"userId": "u", "event": "Given", "messageId": "shared"}, "source": "web"}
     assert trial(tributary, given).json()["webhook_id"] == first["From web"]
     assert tributary.request("DELETE", "/api/v1/sources/web").status == 204
     shown = trial(tributary, {"message_id": "shared", "source": "web"}).json()
@@ -119,7 +143,7 @@ def test_of_an_id_at_several_sources_the_source_says_whose_event_goes_out(tribut
     ({"message_id": "m", "source": "ghost"}, "source"), ({"message_id": "m", "source": 5}, "source"),
     ({"message_id": "m", "source": ""}, "source"), ({"source": "demo"}, "source"),
     ({"event": {}, "source": "ghost"}, "source"),
-    ({"event": 5}, "event"), ({"event": {"messageId": 5}}, "event.messageId"),
+    ({"event": 5}, "event"), ({"event": {"messageId": 5}}, "event"),
     ({"message_id": 5}, "message_id"), ({"message_id": ""}, "message_id"),
     ({"event": {}, "message_id": "m"}, "message_id"), ({"evnt": {}}, "evnt"),
 ])
@@ -145,11 +169,11 @@ def test_no_connection_and_a_file_destination(tributary):
 
 def test_the_mapping_is_applied_and_its_failure_is_the_answer(tributary, receiver):
     tributary.destination("hook", url=receiver.url, mapping="{name: .event, n: (.n + 1)}")
-    shown = trial(tributary, {"event": {"event": "E", "n": 1}}).json()
+    shown = trial(tributary, {"event": {"userId": "u", "event": "E", "n": 1}}).json()
     assert json.loads(receiver.all()[0]["body"]) == {"name": "E", "n": 2}
     assert json.loads(shown["request"]["body"]) == {"name": "E", "n": 2}
-    assert shown["event"] == {"event": "E", "n": 1}
-    shown = trial(tributary, {"event": {"event": "E", "n": []}}).json()
+    assert shown["event"] == {"userId": "u", "event": "E", "n": 1}
+    shown = trial(tributary, {"event": {"userId": "u", "event": "E", "n": []}}).json()
     assert shown["verdict"] == "rejected" and shown["error"].startswith("mapping: "), shown
     assert shown["request"] is None and len(receiver.all()) == 1
 
