@@ -52,8 +52,8 @@ bool IsForbidden(std::string_view lower_name) {
   static constexpr std::array<std::string_view, 11> kPrefixes{
       "x-amz-", "x-amzn-", "x-google", "x-goog-",  "x-gfe",     "x-azure-",
       "x-fd-",  "x-svix-", "svix-",    "webhook-", "tributary-"};
-  return lower_name == "trailer" || lower_name == "expect" ||
-         std::ranges::find(kNames, lower_name) != kNames.end() ||
+  return lower_name == "trailer" || lower_name == "expect" || lower_name == "proxy-connection" ||
+         lower_name == "http2-settings" || std::ranges::find(kNames, lower_name) != kNames.end() ||
          std::ranges::any_of(
              kPrefixes, [&](std::string_view prefix) { return lower_name.starts_with(prefix); });
 }

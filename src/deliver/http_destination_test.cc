@@ -117,6 +117,8 @@ TEST(CustomHeaders, ForbiddenOnesAreNamedInAnyLetterCase) {
                            "Keep-Alive",
                            "proxy-authenticate",
                            "proxy-authorization",
+                           "Proxy-Connection",
+                           "http2-settings",
                            "TE",
                            "trailers",
                            "Transfer-Encoding",

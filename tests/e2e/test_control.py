@@ -158,6 +158,16 @@ def test_a_deleted_destination_is_sent_nothing_more(tributary, receiver):
     assert receiver.message_ids() == ["last"]
 
 
+def test_hop_by_hop_headers_are_refused_at_both_doors(tributary):
+    to = {"url": "http://127.0.0.1:9/"}
+    for name in ("Proxy-Connection", "http2-settings"):
+        for path, body in (("/api/v1/destinations", {"name": "h", "type": "CDP"}),
+                           ("/destinations", {"destinationName": "h", "type": "CDP"})):
+            refused = tributary.post(path, {**to, **body, "headers": {name: "x"}})
+            assert refused.status == 400, (name, path, refused)
+            assert f"headers.{name} is set by" in refused.body.decode(), refused
+
+
 def test_paused_keeps_the_backlog_and_resume_sends_it(tributary, receiver):
     tributary.destination("hook", url=receiver.url)
     assert tributary.post("/api/v1/destinations/hook/pause").json()["status"] == "paused"
