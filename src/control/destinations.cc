@@ -60,12 +60,14 @@ class DestinationHandlers {
   }
 
   void Pause(const Request& request, const PathParams& params, Responder responder) {
+    if (Refused(CheckQuery(request.query, {}), responder)) return;
     if (Refused(CheckNoBody(request), responder)) return;
     engine_.Pause(Name(params),
                   BackToLoop<std::string>(loop_, AnswerJson(std::move(responder), 200)));
   }
 
   void Resume(const Request& request, const PathParams& params, Responder responder) {
+    if (Refused(CheckQuery(request.query, {}), responder)) return;
     if (Refused(CheckNoBody(request), responder)) return;
     engine_.Resume(Name(params),
                    BackToLoop<std::string>(loop_, AnswerJson(std::move(responder), 200)));

@@ -47,16 +47,19 @@ class ReplayHandlers {
   }
 
   void Pause(const Request& request, const PathParams& params, Responder responder) {
+    if (Refused(CheckQuery(request.query, {}), responder)) return;
     if (Refused(CheckNoBody(request), responder)) return;
     replays_.Pause(params.at("id"), Answer(std::move(responder), 200));
   }
 
   void Resume(const Request& request, const PathParams& params, Responder responder) {
+    if (Refused(CheckQuery(request.query, {}), responder)) return;
     if (Refused(CheckNoBody(request), responder)) return;
     replays_.Resume(params.at("id"), Answer(std::move(responder), 200));
   }
 
   void Cancel(const Request& request, const PathParams& params, Responder responder) {
+    if (Refused(CheckQuery(request.query, {}), responder)) return;
     if (Refused(CheckNoBody(request), responder)) return;
     replays_.Cancel(params.at("id"), Answer(std::move(responder), 200));
   }

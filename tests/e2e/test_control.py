@@ -158,6 +158,15 @@ def test_a_deleted_destination_is_sent_nothing_more(tributary, receiver):
     assert receiver.message_ids() == ["last"]
 
 
+def test_calls_without_options_refuse_a_query(tributary):
+    tributary.destination("hook", url="http://127.0.0.1:9/")
+    for path in ("destinations/hook/pause", "destinations/hook/resume",
+                 "replays/1/pause", "replays/1/resume", "replays/1/cancel"):
+        refused = tributary.post(f"/api/v1/{path}?foo=1")
+        assert refused.status == 400 and refused.json()["field"] == "foo", (path, refused)
+    assert tributary.get("/api/v1/destinations/hook").json()["status"] == "active"
+
+
 def test_hop_by_hop_headers_are_refused_at_both_doors(tributary):
     to = {"url": "http://127.0.0.1:9/"}
     for name in ("Proxy-Connection", "http2-settings"):
