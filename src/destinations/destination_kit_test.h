@@ -60,7 +60,8 @@ struct World {
     TRY(config::ReadObject(found->specs(), options, out.get()));
     return out;
   }
-  std::shared_ptr<deliver::Destination> Make(const std::string& type, const json& options) {
+  std::shared_ptr<deliver::Destination> Make(const std::string& type, const json& options,
+                                             const std::string& name = "my dest/1") {
     auto read = Read(type, options);
     EXPECT_TRUE(read.has_value());
     return deliver::FindType(type)->make(read->get(), {.loop = &loop,
@@ -68,7 +69,7 @@ struct World {
                                                        .blocking = &loop,
                                                        .fs = &os::PosixFileSystem(),
                                                        .clock = &clock,
-                                                       .name = "my dest/1",
+                                                       .name = name,
                                                        .files_root = root,
                                                        .user_agent = "Tributary/1",
                                                        .timeout_ns = 3 * kNanosPerSecond});

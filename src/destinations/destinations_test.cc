@@ -1,6 +1,7 @@
 // What each type sends, and what its options refuse.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -137,7 +138,7 @@ TEST(File, AppendsWholeLinesInOrder) {
   ASSERT_EQ(w.outcomes.size(), 2U);
   EXPECT_EQ(w.outcomes[0].verdict, deliver::Verdict::kDelivered) << w.outcomes[0].error;
   // The default name is made of the destination's, which may have any character.
-  EXPECT_EQ(w.FileText("my_dest_1.ndjson"), "{\"a\": 1}\n{\"b\":2}\n");
+  EXPECT_EQ(w.FileText("my%20dest%2F1.ndjson"), "{\"a\": 1}\n{\"b\":2}\n");
 }
 
 TEST(File, WhatACrashTornIsCutBeforeTheNextLine) {
@@ -190,6 +191,38 @@ TEST(File, PathsThatLeaveTheRootAreRefused) {
   EXPECT_EQ(FieldOf(w.Check("file", {{"path", std::string(201, 'a')}})), "path");
   EXPECT_EQ(FieldOf(w.Check("file", {{"path", std::string(200, 'a')}})), "accepted");
   EXPECT_EQ(FieldOf(w.Check("file", {{"path", "a/..b/c.ndjson"}})), "accepted");
+}
+
+TEST(File, NamesThatDifferHaveFilesThatDiffer) {
+  World w;
+  const std::vector<std::pair<std::string, std::string>> files{
+      {"Plain-1_a.b", "Plain-1_a.b"},
+      {"a/b", "a%2Fb"},
+      {"a#b", "a%23b"},
+      {"a_b", "a_b"},
+      {"a%2Fb", "a%252Fb"},
+      {".", "%2E"},
+      {" ", "%20"},
+      {"\xC3\xA9", "%C3%A9"},
+      {"..", "%2E."},
+      {std::string(100, 'n'), std::string(100, 'n')}};
+  for (const auto& [name, file] : files) {
+    const auto made = w.Make("file", json::object(), name);
+    w.Deliver(*made, "{}");
+    w.loop.Run();
+    EXPECT_EQ(w.FileText(file + ".ndjson"), "{}\n") << name;
+  }
+  // Too long for a file system, and the same up to there.
+  for (const char last : {'x', 'y'}) {
+    const auto made = w.Make("file", json::object(), std::string(99, '/') + last);
+    w.Deliver(*made, "{}");
+    w.loop.Run();
+  }
+  for (const auto& outcome : w.outcomes) {
+    EXPECT_EQ(outcome.verdict, deliver::Verdict::kDelivered) << outcome.error;
+  }
+  const auto entries = std::filesystem::directory_iterator(w.root);
+  EXPECT_EQ(std::distance(begin(entries), end(entries)), std::ssize(files) + 2);
 }
 
 TEST(RouteMatcher, CompilesShowsAndLoads) {

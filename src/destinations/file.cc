@@ -3,6 +3,7 @@
 // to files that appear whole (rotating_file.h).
 #include <algorithm>
 
+#include "base/hash.h"
 #include "deliver/destination.h"
 #include "destinations/rotating_file.h"
 
@@ -12,6 +13,9 @@ namespace {
 constexpr std::int64_t kRotateBytesMax = std::int64_t{1} << 40;
 constexpr MonoNanos kRotateEveryMin = kNanosPerSecond;
 constexpr MonoNanos kRotateEveryMax = 366 * 24 * 3600 * kNanosPerSecond;
+
+// Rotated files add their time, number and endings; file systems stop at 255.
+constexpr std::size_t kEncodedNameBytesMax = 160;
 
 struct RotateOptions {
   std::uint64_t bytes = 0;
@@ -60,14 +64,25 @@ Status CheckFile(const FileOptions& options) {
   return {};
 }
 
-// Names may have any character; a file name made of one may not.
-std::string FileNameOf(std::string name) {
-  for (char& c : name) {
+// Names may have any character; a file name made of one may not. What is not plain becomes %XX, so
+// that no two names share a file; what gets too long for a file name ends in a hash.
+std::string FileNameOf(std::string_view name) {
+  static constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string file;
+  for (const char c : name) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_';
-    if (!plain) c = '_';
+                       c == '-' || c == '_' || (c == '.' && !file.empty());
+    if (plain) {
+      file += c;
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    file += {'%', kHex[byte >> 4], kHex[byte & 0xF]};
   }
-  return name + ".ndjson";
+  if (file.size() > kEncodedNameBytesMax) {
+    file = file.substr(0, kEncodedNameBytesMax / 2) + "%-" + HashOf128(name).ToHex();
+  }
+  return file + ".ndjson";
 }
 
 std::shared_ptr<LineSink> OpenSink(const FileOptions& options,
