@@ -19,8 +19,8 @@ class Plan final : public ApiCommand {
   }
 
  private:
-  // 0: nothing would change; 1: no answer; 2: something would change, or the file is wrong, which
-  // leaves standard output empty.
+  // 0: nothing would change; 1: no answer, or the file is wrong; 2: something would change. A script
+  // that applies what has changes must not take a wrong file for one.
   static constexpr int kExitChanges = 2;
 
   int Run(Context& context) {
@@ -36,7 +36,10 @@ class Plan final : public ApiCommand {
     const auto answer =
         (*api)->Call({.method = "POST", .path = "/api/v1/plan", .body = std::move(body)});
     if (!answer) return Complain(context, answer.error().message());
-    if (answer->status != 200) return ComplainOfConfig(context, *answer);
+    if (answer->status != 200) {
+      ComplainOfConfig(context, *answer);
+      return kExitFailed;
+    }
     context.out << (options_.json ? Pretty(answer->body) : PlanText(answer->body));
     return PlanHasChanges(answer->body) ? kExitChanges : kExitFine;
   }
