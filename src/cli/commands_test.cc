@@ -162,7 +162,7 @@ TEST_F(Commands, APlanSaysWhatWouldChangeAndAnswersTwo) {
       R"("column":5,"field":"x","message":"x is wrong"}]})",
       400)});
   const Ran wrong = terminal.Run({"plan"});
-  EXPECT_EQ(wrong.code, kExitUsage);
+  EXPECT_EQ(wrong.code, kExitFailed);
   EXPECT_EQ(wrong.out, "");
   EXPECT_EQ(wrong.err, "t.yaml:3:5: x is wrong\n");
 }

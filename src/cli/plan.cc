@@ -19,8 +19,8 @@ class Plan final : public ApiCommand {
   }
 
  private:
-  // 0: nothing would change; 1: no answer, or the file is wrong; 2: something would change. A script
-  // that applies what has changes must not take a wrong file for one.
+  // 0: nothing would change; 1: no answer, or the file is wrong; 2: something would change. A
+  // script that applies what has changes must not take a wrong file for one.
   static constexpr int kExitChanges = 2;
 
   int Run(Context& context) {
