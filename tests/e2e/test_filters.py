@@ -229,7 +229,8 @@ def test_integrations_object_of_the_event_is_heeded(server, receiver):
     name = make(server, receiver)
     cases = [({"All": False}, "filtered"), ({"All": False, name: True}, "delivered"),
              ({name: False}, "filtered"), ({"All": False, name: {"k": 1}}, "delivered"),
-             ({name.upper(): False}, "filtered"), ({"webhook": False}, "filtered"),
+             ({name.upper(): False}, "delivered"), ({"all": False}, "delivered"),
+             ({"webhook": False}, "filtered"), ({"Webhook": False}, "filtered"),
              ({"All": True, name: False}, "filtered"), ({"Other": False}, "delivered"),
              ({}, "delivered"), ({"All": False, "Other": True}, "filtered")]
     for integrations, expected in cases:
