@@ -141,6 +141,7 @@ class Receiver:
 
     def __init__(self, answer=None):
         self.requests, self.lock = [], threading.Lock()
+        self.ended = {}  # peer -> when connections of it ended
         receiver = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -165,6 +166,11 @@ class Receiver:
                     self.wfile.write(body)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
+
+            def finish(self):
+                with receiver.lock:
+                    receiver.ended.setdefault(self.client_address, []).append(time.monotonic())
+                super().finish()
 
             def log_message(self, *unused):
                 pass
