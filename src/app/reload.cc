@@ -102,7 +102,8 @@ std::expected<Reloader::Prepared, Answer> Reloader::Prepare(const std::optional<
     input.text = *std::move(text);
   }
   auto loaded = cli::LoadAndJudge(
-      input, [this](std::string_view name) { return world_.sources->IdOf(name).has_value(); });
+      std::move(input), file ? nullptr : world_.fs,
+      [this](std::string_view name) { return world_.sources->IdOf(name).has_value(); });
   if (!loaded) return std::unexpected(Refusal(loaded.error()));
   Prepared prepared{.settings = std::move(loaded->settings), .differences = {}};
   // Read by the rules of the new file: they are what both sides are shown by.

@@ -5,6 +5,7 @@
 #include "app/program.h"
 #include "app/translate.h"
 #include "base/logging.h"
+#include "cli/config_check.h"
 #include "config/loader.h"
 #include "os/process.h"
 
@@ -35,14 +36,21 @@ Result<config::LoadInput> InputOf(const cli::ServeOptions& options) {
   return input;
 }
 
-int RunProgram(config::Settings settings, config::LoadInput input) {
+// What is wrong with one of the file's options has a line there; all else has none.
+std::string WhyNotBuilt(const Error& error, const config::PlaceProblem& place) {
+  const config::Problem problem = place(error);
+  return problem.line > 0 ? problem.ToString() : error.message();
+}
+
+int RunProgram(config::Settings settings, config::LoadInput input, config::PlaceProblem place) {
   const std::string data_dir = settings.data_dir;
   const std::string sync(SyncModeName(settings.sync));
   auto program = Program::Build(std::move(settings), std::move(input));
   if (!program) {
-    Complain(program.error().message());
+    Complain(WhyNotBuilt(program.error(), place));
     return cli::kExitFailed;
   }
+  place = nullptr;
   LogInfo("starting", {{"version", cli::Version()}, {"data_dir", data_dir}, {"sync", sync}});
   // Before anybody is told that it listens: until it is watched, a signal ends the process at once.
   // Runs until SIGTERM or SIGINT; a second one is final. SIGHUP reads the configuration file again.
@@ -71,6 +79,9 @@ int Serve(const cli::ServeOptions& options) {
     Complain(input.error().message());
     return cli::kExitUsage;
   }
+  input->check_settings = [](const config::Settings& settings) {
+    return cli::SettingsErrors(settings, &os::PosixFileSystem());
+  };
   auto loaded = config::Load(*input);
   if (!loaded) {
     for (const config::Problem& problem : loaded.error()) Complain(problem.ToString());
@@ -78,7 +89,7 @@ int Serve(const cli::ServeOptions& options) {
   }
   SetLogging(loaded->settings.logging.level, loaded->settings.logging.format);
   for (const std::string& warning : loaded->warnings) Complain(warning);
-  return RunProgram(std::move(loaded->settings), *std::move(input));
+  return RunProgram(std::move(loaded->settings), *std::move(input), std::move(loaded->place));
 }
 
 }  // namespace tributary::app

@@ -19,11 +19,11 @@ class CheckConfig final : public Command {
   int Run(Context& context) {
     auto text = os::ReadFile(context.fs, file_, config::kConfigBytesMax);
     if (!text) return ComplainOfUsage(context, text.error().message());
-    const auto loaded = LoadAndJudge({.file_name = file_,
-                                      .text = *std::move(text),
-                                      .environment = context.environment,
-                                      .overrides = {},
-                                      .check_destination = nullptr});
+    config::LoadInput input;
+    input.file_name = file_;
+    input.text = *std::move(text);
+    input.environment = context.environment;
+    const auto loaded = LoadAndJudge(std::move(input), &context.fs);
     if (!loaded) {
       for (const auto& problem : loaded.error()) {
         context.err << EscapeLine(problem.ToString()) << '\n';

@@ -69,6 +69,25 @@ TEST_F(CheckConfig, EgressOfTheSameFileDecidesAboutItsDestinations) {
   EXPECT_EQ(allowed.code, kExitFine) << allowed.err;
 }
 
+TEST_F(CheckConfig, AWrongEgressRuleHasItsLine) {
+  const Ran ran = Check("egress:\n  allow:\n    - 127.0.0.1/32\n    - 10.0.0.0/33\n");
+  EXPECT_EQ(ran.code, kExitUsage);
+  EXPECT_THAT(ran.err, HasSubstr("t.yaml:4:7: egress.allow[1] '10.0.0.0/33' has no prefix length"));
+  terminal.environment["TRIBUTARY_EGRESS_ALLOW"] = "127.0.0.1/32,a b";
+  EXPECT_THAT(Check("").err,
+              HasSubstr("environment variable TRIBUTARY_EGRESS_ALLOW: egress.allow[1] 'a b'"));
+}
+
+TEST_F(CheckConfig, AFileOfAuthoritiesIsLookedInto) {
+  const std::string pem = temp / "ca.pem";
+  const std::string yaml = "delivery:\n  ca_file: " + pem + "\n";
+  EXPECT_THAT(Check(yaml).err, HasSubstr("t.yaml:2:3: delivery.ca_file cannot be read: "));
+  EXPECT_TRUE(os::WriteFileAtomic(os::PosixFileSystem(), pem, "no certificate").has_value());
+  const Ran ran = Check(yaml);
+  EXPECT_EQ(ran.code, kExitUsage);
+  EXPECT_THAT(ran.err, HasSubstr("t.yaml:2:3: delivery.ca_file must be a certificate in PEM form"));
+}
+
 TEST_F(CheckConfig, SourcesOfTheSameFileCanBeNamedByItsDestinations) {
   const std::string rest = "destinations:\n  - {name: a, type: 'null', sources: [shop]}\n";
   EXPECT_EQ(Check("sources: [{name: shop, write_key: k}]\n" + rest).code, kExitFine);

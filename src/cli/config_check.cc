@@ -5,6 +5,7 @@
 
 #include "destinations/jq_programs.h"
 #include "destinations/route_matcher.h"
+#include "http/tls_identity.h"
 
 namespace tributary::cli {
 namespace {
@@ -61,6 +62,18 @@ class Judge final : public SpecJudge {
   const deliver::SpecReader shown_by_;  // without egress rules: what is shown was judged before
 };
 
+// libcurl says of such a file only that a transfer failed, at each transfer.
+Status CheckCaFile(const std::string& path, os::FileSystem& fs) {
+  constexpr std::uint64_t kBytesMax = 8 * 1024 * 1024;
+  constexpr const char* kField = "delivery.ca_file";
+  if (path.empty()) return {};
+  const auto pem = os::ReadFile(fs, path, kBytesMax);
+  if (!pem) return Fail(ErrorCode::kInvalid, kField, "cannot be read: " + pem.error().message());
+  const Status good = http::CheckCertificates(*pem);
+  if (!good) return Fail(ErrorCode::kInvalid, kField, good.error().message());
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<SpecJudge>> SpecJudge::Make(const config::Settings& settings,
@@ -71,22 +84,31 @@ Result<std::unique_ptr<SpecJudge>> SpecJudge::Make(const config::Settings& setti
   return std::make_unique<Judge>(settings, std::move(known_source), std::move(guard));
 }
 
-// The egress rules and sources of the file decide about its destinations, so it is read twice.
-std::expected<Loaded, Problems> LoadAndJudge(const LoadInput& input,
-                                             const SpecJudge::KnownSource& known_source) {
-  auto loaded = config::Load(input);
-  if (!loaded) return loaded;
-  const auto judge = SpecJudge::Make(loaded->settings, known_source);
-  if (!judge) {
-    const std::string message = "egress: " + judge.error().message();
-    return std::unexpected(Problems{{input.file_name, 0, 0, "egress", message}});
+std::vector<Error> SettingsErrors(const config::Settings& settings, os::FileSystem* fs) {
+  std::vector<Error> errors;
+  const auto guard = http::EgressGuard::Make({.allow = settings.egress.allow});
+  if (!guard) errors.push_back(guard.error());
+  if (fs != nullptr) {
+    const Status good = CheckCaFile(settings.delivery.ca_file, *fs);
+    if (!good) errors.push_back(good.error());
   }
-  if (loaded->settings.destinations.empty()) return loaded;
-  LoadInput with = input;
-  with.check_destination = [&judge](const std::string& json_text) {
-    return (*judge)->Check(json_text);
+  return errors;
+}
+
+// The egress rules and sources of the file decide about its destinations.
+std::expected<Loaded, Problems> LoadAndJudge(LoadInput input, os::FileSystem* fs,
+                                             const SpecJudge::KnownSource& known_source) {
+  std::unique_ptr<SpecJudge> judge;
+  input.check_settings = [&](const config::Settings& settings) {
+    std::vector<Error> errors = SettingsErrors(settings, fs);
+    if (!errors.empty()) return errors;
+    auto made = SpecJudge::Make(settings, known_source);
+    if (!made) return std::vector<Error>{made.error()};
+    judge = *std::move(made);
+    return errors;
   };
-  return config::Load(with);
+  input.check_destination = [&](const std::string& json_text) { return judge->Check(json_text); };
+  return config::Load(input);
 }
 
 }  // namespace tributary::cli

@@ -58,11 +58,11 @@ class Test final : public Command {
     const std::string path = BesideFile(name);
     auto text = os::ReadFile(context.fs, path, config::kConfigBytesMax);
     if (!text) return ComplainOfUsage(context, text.error().message());
-    const auto loaded = config::Load({.file_name = path,
-                                      .text = *std::move(text),
-                                      .environment = context.environment,
-                                      .overrides = {},
-                                      .check_destination = nullptr});
+    config::LoadInput input;
+    input.file_name = path;
+    input.text = *std::move(text);
+    input.environment = context.environment;
+    const auto loaded = config::Load(input);
     if (!loaded) return ComplainOfAll(context, loaded.error());
     for (const config::JsonText& destination : loaded->settings.destinations) {
       const json object = json::parse(destination.text, nullptr, false);

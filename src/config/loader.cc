@@ -98,9 +98,14 @@ class Loader {
     WarnOfSlips();
     Loaded loaded;
     ReadSettings(loaded.settings);
+    if (problems_.empty()) CheckSettings(loaded.settings);
     if (problems_.empty()) CheckDestinations(loaded.settings);
     if (!problems_.empty()) return std::unexpected(std::move(problems_));
     loaded.warnings = std::move(warnings_);
+    document_.value = nullptr;
+    loaded.place = [document = std::move(document_)](const Error& error) {
+      return ProblemAt(document.Find(error.field()), error.field(), error.message());
+    };
     return loaded;
   }
 
@@ -200,6 +205,11 @@ class Loader {
     if (!document_.value.contains(parent)) return false;
     json& object = document_.value.at(parent);
     return object.is_object() && object.erase(path.substr(cut + 1)) > 0;
+  }
+
+  void CheckSettings(const Settings& settings) {
+    if (!input_.check_settings) return;
+    for (const Error& e : input_.check_settings(settings)) Report(e.field(), e.message());
   }
 
   void CheckDestinations(const Settings& settings) {

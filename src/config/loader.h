@@ -41,13 +41,20 @@ struct LoadInput {
   bool read_once = false;  // the text came through a pipe: it cannot be read again by its name
   Environment environment;
   std::map<std::string, std::string> overrides;  // path to value: {"listen", "127.0.0.1:0"}
+  // Judges what is beyond the options' own rules, once those hold and before any destination is
+  // judged; each error names the option, and its message reads on from there. May be empty.
+  std::function<std::vector<Error>(const Settings&)> check_settings;
   // Judges one entry of `destinations:`; its error's field is below that entry. May be empty.
   std::function<Status(const std::string& json_text)> check_destination;
 };
 
+// Where an error's field stands, for what is found to be wrong when all has been read.
+using PlaceProblem = std::function<Problem(const Error& error)>;
+
 struct Loaded {
   Settings settings;
   std::vector<std::string> warnings;  // variables that look like a slip of the pen
+  PlaceProblem place;                 // holds the place of every option: as large as the file
 };
 
 // Everything that is wrong, as far as it can be seen at once; at least one, at most kProblemsMax.

@@ -116,7 +116,7 @@ TEST(Loader, ProblemsHaveLineColumnAndSuggestion) {
        "t.yaml:1:11: data_dir has '${' that is not followed by a name and '}'; "
        "write $${ for the two characters themselves"},
       {"- a\n", "t.yaml:1:1: the file must be a map of options"},
-      {"a: 1\n---\nb: 2\n", "t.yaml: holds more than one YAML document"},
+      {"a: 1\n---\nb: 2\n", "t.yaml: the file holds more than one YAML document"},
       {"tokens: [{token: a, scopes: [root]}]\n",
        "t.yaml:1:21: tokens[0].scopes must be of: read, write, admin"},
       {"access_keys: [{id: a, secret: ''}]\n",
@@ -249,6 +249,39 @@ TEST(Loader, DestinationsAreJudgedAndPlaced) {
             "t.yaml:4:7: destinations[0]: retry.schedule[1] must be a duration");
 }
 
+TEST(Loader, WhatIsBeyondTheOptionsIsJudgedOncePlacedAndBeforeDestinations) {
+  LoadInput input;
+  input.file_name = "t.yaml";
+  input.text = "egress:\n  allow: [a,\n    b]\ndestinations: [{name: a}]\n";
+  int asked = 0;
+  input.check_settings = [&](const Settings& settings) {
+    ++asked;
+    EXPECT_EQ(settings.egress.allow.size(), 2u);
+    return std::vector<Error>{{ErrorCode::kInvalid, "egress.allow[1]", "is odd"},
+                              {ErrorCode::kInvalid, "delivery.ca_file", "is not there"}};
+  };
+  input.check_destination = [](const std::string&) -> Status {
+    ADD_FAILURE() << "asked by rules that are wrong";
+    return {};
+  };
+  const auto loaded = Load(input);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(loaded.error().at(0).ToString(), "t.yaml:3:5: egress.allow[1] is odd");
+  EXPECT_EQ(loaded.error().at(1).ToString(), "t.yaml: delivery.ca_file is not there");
+}
+
+TEST(Loader, AnErrorThatIsFoundLaterHasItsPlace) {
+  LoadInput input;
+  input.file_name = "t.yaml";
+  input.text = "destinations:\n  - name: a\n    url: x\n";
+  const auto loaded = Load(input);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->place({ErrorCode::kInvalid, "destinations[0].url", "is odd"}).ToString(),
+            "t.yaml:3:5: is odd");
+  EXPECT_EQ(loaded->place({ErrorCode::kIo, "the disk"}).line, 0);
+}
+
 TEST(Loader, HostileFilesAreBounded) {
   EXPECT_NE(FirstProblem(std::string(100'000, '[')), "no problem");
   EXPECT_NE(FirstProblem("a: " + std::string(100, '[') + std::string(100, ']')), "no problem");
@@ -260,6 +293,10 @@ TEST(Loader, HostileFilesAreBounded) {
     bomb += inner + "]\n";
   }
   EXPECT_THAT(FirstProblem(bomb), testing::HasSubstr("repeats too much by aliases"));
+  EXPECT_THAT(
+      FirstProblem("a: &a [*a]\n"),
+      testing::AllOf(testing::StartsWith("t.yaml:1:4: a[0][0]"),
+                     testing::EndsWith("… is nested too deep or repeats too much by aliases")));
   EXPECT_THAT(FirstProblem("threads: &a [*a]\n"), testing::Not(testing::StrEq("no problem")));
   EXPECT_THAT(FirstProblem(std::string(kConfigBytesMax + 1, '#')),
               testing::HasSubstr("longer than"));

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <expected>
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,9 +13,7 @@
 namespace tributary::config {
 
 // Reads into `target`, which has its defaults; half changed on failure. `environment`: as in the
-// configuration, nullptr leaves ${NAME} alone. What comes out says where in the file an error's
-// field is, for what is found to be wrong later.
-using PlaceProblem = std::function<Problem(const Error& error)>;
+// configuration, nullptr leaves ${NAME} alone.
 std::expected<PlaceProblem, Problems> ReadYaml(const std::string& file_name, std::string_view text,
                                                const std::vector<OptionSpec>& specs,
                                                const Environment* environment, void* target);

@@ -89,6 +89,13 @@ std::string Unmarked(std::string text) {
   return text;
 }
 
+// What a sentence about `path` begins with. A path inside an alias that holds itself has no end.
+std::string Subject(const std::string& path) {
+  constexpr std::size_t kShownMax = 64;
+  if (path.empty()) return "the file";
+  return path.size() > kShownMax ? path.substr(0, kShownMax) + "…" : path;
+}
+
 bool HasControlBytes(std::string_view text) {
   return std::ranges::any_of(text, [](char c) {
     const auto byte = static_cast<unsigned char>(c);
@@ -163,7 +170,10 @@ class YamlReader::Walk {
 
   json Value(const YAML::Node& node, const OptionSpec* spec, const std::string& path, int depth) {
     if (++nodes_ > kYamlNodesMax || depth > kYamlDepthMax) {
-      if (!stopped_) Report(node.Mark(), path, "is nested too deep or repeats too much by aliases");
+      if (!stopped_) {
+        Report(node.Mark(), path,
+               Subject(path) + " is nested too deep or repeats too much by aliases");
+      }
       stopped_ = true;
       return nullptr;
     }
@@ -263,13 +273,14 @@ YamlDocument YamlReader::ReadDocument(std::string_view text, const std::vector<O
 void YamlReader::ReadValue(std::string_view text, const OptionSpec& spec, const std::string& path,
                            YamlDocument& document, json& out) {
   if (HasControlBytes(text)) {
-    document.problems.push_back({origin_, 0, 0, path, "has control characters"});
+    document.problems.push_back({origin_, 0, 0, path, Subject(path) + " has control characters"});
     return;
   }
   try {
     const std::vector<YAML::Node> nodes = YAML::LoadAll(MarkVariables(text));
     if (nodes.size() > 1) {
-      document.problems.push_back({origin_, 0, 0, path, "holds more than one YAML document"});
+      document.problems.push_back(
+          {origin_, 0, 0, path, Subject(path) + " holds more than one YAML document"});
     } else if (nodes.size() == 1) {
       out = Walk(*this, document).Value(nodes[0], &spec, path, 0);
     }

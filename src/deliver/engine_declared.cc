@@ -20,13 +20,13 @@ std::string NameOf(const std::string& text) {
   return named ? object["name"].get<std::string>() : std::string();
 }
 
-Error Below(std::size_t i, const Error& error) {
+}  // namespace
+
+Error OfDeclared(std::size_t i, const Error& error) {
   const std::string& field = error.field();
   return {error.code(), EntryName(i) + (field.empty() ? "" : "." + field),
           EntryName(i) + ": " + error.message()};
 }
-
-}  // namespace
 
 Status EngineDeclared::CheckName(const std::string& name, std::size_t i) const {
   const auto entry = engine_.Find(name);
@@ -95,7 +95,7 @@ Result<std::deque<EngineDeclared::Step>> EngineDeclared::Plan(
   std::set<std::string> names;
   for (std::size_t i = 0; i < declared.size(); ++i) {
     auto spec = engine_.reader_.Create(declared[i]);
-    if (!spec) return Fail(Below(i, spec.error()));
+    if (!spec) return Fail(OfDeclared(i, spec.error()));
     names.insert(spec->lane.name);
     specs.push_back(std::move(*spec));
   }

@@ -14,6 +14,9 @@ namespace tributary::deliver {
 
 class EngineImpl;
 
+// What is wrong with the declared destination at `i`, as the whole configuration says it.
+Error OfDeclared(std::size_t i, const Error& error);
+
 class EngineDeclared final : public Declared {
  public:
   explicit EngineDeclared(EngineImpl& engine) : engine_(engine) {}

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/logging.h"
 #include "deliver/dead_letter_rows.h"
+#include "deliver/engine_declared.h"
 #include "deliver/engine_impl.h"
 #include "deliver/engine_replay.h"
 
@@ -71,7 +72,10 @@ Status EngineImpl::Load() {
               }));
   TRY(LoadDeleted());
   TRY(dead_letters_->moves().Load());
-  for (const std::string& declared : options_.declared) TRY(ApplyDeclared(declared));
+  for (std::size_t i = 0; i < options_.declared.size(); ++i) {
+    const Status applied = ApplyDeclared(options_.declared[i]);
+    if (!applied) return Fail(OfDeclared(i, applied.error()));
+  }
   TRY(PauseUnlisted());
   if (unsynced_) {
     store::Batch last;  // syncs what was written before it

@@ -154,9 +154,11 @@ Result<std::shared_ptr<const EgressGuard::Rules>> EgressGuard::ReadRules(
     const auto address = ParseIp(own.substr(0, own.find('%')));
     if (address) rules->own.push_back(*address);
   }
-  for (const std::string& entry : options.allow) {
+  for (std::size_t i = 0; i < options.allow.size(); ++i) {
+    const std::string& entry = options.allow[i];
     const auto bad = [&](std::string_view why) {
-      return Fail(ErrorCode::kInvalid, "egress.allow", "'" + entry + "' " + std::string(why));
+      return Fail(ErrorCode::kInvalid, "egress.allow[" + std::to_string(i) + "]",
+                  "'" + entry + "' " + std::string(why));
     };
     const std::string_view text = entry;
     const std::size_t slash = text.find('/');

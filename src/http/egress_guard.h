@@ -26,7 +26,7 @@ struct EgressOptions {
 // Copies share one set of rules. Thread-safe.
 class EgressGuard {
  public:
-  // kInvalid names the entry that is no network and no host name.
+  // kInvalid, field "egress.allow[i]": the entry that is no network and no host name.
   static Result<EgressGuard> Make(const EgressOptions& options);
   // Other rules from now on, or kInvalid as above and the old ones. Connections that are open stay.
   Status Change(const EgressOptions& options);

@@ -243,7 +243,7 @@ TEST(EgressGuard, EntriesThatAreNoNetworkAndNoNameAreRefusedByName) {
         "0x7f000001", "a..b", "[::1]", "10.0.0.0/8,127.0.0.1", "::ffff:10.0.0.1/24"}) {
     const auto guard = EgressGuard::Make({.allow = {"127.0.0.1/32", entry}});
     ASSERT_FALSE(guard) << entry;
-    EXPECT_EQ(guard.error().field(), "egress.allow");
+    EXPECT_EQ(guard.error().field(), "egress.allow[1]");
     EXPECT_NE(guard.error().message().find("'" + std::string(entry) + "'"), std::string::npos);
   }
 }

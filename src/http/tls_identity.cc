@@ -58,6 +58,11 @@ Result<Key> ReadKey(const std::string& text) {
 
 }  // namespace
 
+Status CheckCertificates(const std::string& pem) {
+  TRY(ReadCertificates("", pem));
+  return {};
+}
+
 Status CheckTlsIdentity(const TlsIdentity& identity) {
   if (!identity.ca.empty()) TRY(ReadCertificates("ca", identity.ca));
   const bool certificate = !identity.client_certificate.empty();

@@ -20,4 +20,8 @@ struct TlsIdentity {
 // on from the field's name and repeats nothing of the key.
 Status CheckTlsIdentity(const TlsIdentity& identity);
 
+// What a file of authorities must hold: certificates in PEM form, each of which can be read.
+// kInvalid without a field; the message reads on from the option's name.
+Status CheckCertificates(const std::string& pem);
+
 }  // namespace tributary::http

@@ -3,6 +3,8 @@ import json
 import subprocess
 import time
 
+import pytest
+
 from blackbox import BINARY, Receiver, Tributary, wait_until
 
 
@@ -209,3 +211,21 @@ def test_names_that_are_dots_stay_names(tributary):
 def test_a_dry_run_without_options_takes_a_sample(tributary):
     tributary.destination("d", type="null")
     assert json.loads(Cli(tributary).run("destinations", "dry-run", "d"))["matched"] is True
+
+
+@pytest.mark.parametrize("text, place", [
+    ("egress:\n  allow: [10.0.0.0/33]\n", ":3:11: egress.allow[0] '10.0.0.0/33' has no prefix length"),
+    ("delivery:\n  ca_file: /nowhere/ca.pem\n", ":3:3: delivery.ca_file cannot be read: "),
+    ("destinations:\n  - name: a\n    type: webhook\n    url: http://127.0.0.1/\n",
+     ":5:5: destinations[0]: url: 127.0.0.1 is a loopback address"),
+])
+def test_what_a_server_does_not_start_with_has_its_line(tmp_path, text, place):
+    """`check-config` says what `serve` would: both name the place in the file."""
+    file = tmp_path / "t.yaml"
+    file.write_text("listen: 127.0.0.1:0\n" + text)
+    checked = subprocess.run([BINARY, "check-config", file], capture_output=True, text=True, timeout=20)
+    served = subprocess.run([BINARY, "serve", "--config", file, "--data-dir", tmp_path / "data"],
+                            capture_output=True, text=True, timeout=20)
+    for ran in (checked, served):
+        assert ran.returncode != 0
+        assert f"{file}{place}" in ran.stderr
