@@ -191,7 +191,10 @@ TEST(Sources, AreShownWithoutTheirKeys) {
       BodyOf(kit.Get("/api/v1/sources?limit=1&cursor=" + page["next_cursor"].get<std::string>()));
   EXPECT_EQ(page["data"][0]["name"], "web");
   EXPECT_TRUE(page["next_cursor"].is_null());
-  EXPECT_EQ(kit.Get("/api/v1/sources?cursor=***").status, 400);
+  // Not even a name in the right alphabet: who makes cursors up would skip sources unseen.
+  for (const char* made_up : {"***", "d2Vi", "c291cmNlOg", "YWZ0ZXI6d2Vi"}) {
+    EXPECT_EQ(kit.Get("/api/v1/sources?cursor=" + std::string(made_up)).status, 400) << made_up;
+  }
 }
 
 TEST(Events, TheTraceHasTheEventAndItsDeliveries) {

@@ -28,23 +28,36 @@ using http::Scope;
 using ingest::SourceSpec;
 using Changed = SourceRegistry::Changed;
 
+constexpr std::string_view kCursorMark = "source:";
+
+std::string CursorOf(const std::string& name) {
+  return codec::Base64UrlEncode(std::string(kCursorMark) + name);
+}
+
+// "" of an empty cursor.
+Result<std::string> NameOfCursor(const std::string& cursor) {
+  if (cursor.empty()) return std::string();
+  const auto text = codec::Base64Decode(cursor, codec::Base64::kUrl);
+  if (!text || !text->starts_with(kCursorMark) || text->size() == kCursorMark.size()) {
+    return Fail(ErrorCode::kInvalid, "cursor", "cursor must be the next_cursor of a page before");
+  }
+  return text->substr(kCursorMark.size());
+}
+
 // A page of texts by name; the cursor is the last name of the page before, so that pages stay right
 // when sources come and go.
 Result<std::string> PageAfter(const ingest::SourceSnapshot& snapshot, const PageRequest& page,
                               UnixMicros now_us) {
-  const auto after = codec::Base64Decode(page.cursor, codec::Base64::kUrl);
-  if (!after) {
-    return Fail(ErrorCode::kInvalid, "cursor", "cursor must be the next_cursor of a page before");
-  }
+  TRY_ASSIGN(const std::string after, NameOfCursor(page.cursor));
   std::vector<const SourceSpec*> sources;
   for (const SourceSpec& source : snapshot.all()) {
-    if (page.cursor.empty() || source.name > *after) sources.push_back(&source);
+    if (after.empty() || source.name > after) sources.push_back(&source);
   }
   std::ranges::sort(sources, {}, &SourceSpec::name);
   std::string next;
   if (sources.size() > page.limit) {
     sources.resize(page.limit);
-    next = codec::Base64UrlEncode(sources.back()->name);
+    next = CursorOf(sources.back()->name);
   }
   std::vector<std::string> entries;
   entries.reserve(sources.size());

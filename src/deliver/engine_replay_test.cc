@@ -520,6 +520,7 @@ TEST(Replay, ListsNewestFirstInPagesOfOneDestination) {
   std::ranges::reverse(of_a);
   EXPECT_EQ(seen, of_a);
   EXPECT_EQ(w.engine->replays().List("", "x", 2).error().field(), "cursor");
+  EXPECT_EQ(w.engine->replays().List("nosuch", "", 2).error().field(), "destination");
 }
 
 }  // namespace

@@ -64,9 +64,15 @@ Result<Replays::Page> ReplayTable::List(std::string_view destination, std::strin
   if (!cursor.empty() && !before) {
     return Fail(ErrorCode::kInvalid, "cursor", "cursor must be one that a page gave");
   }
+  const bool named = destination.empty() || engine_.Find(destination) != nullptr;
   Page page;
   LaneId last = 0;
   const std::lock_guard lock(mutex_);
+  const auto is_its = [&](const auto& entry) { return entry.second->record.name == destination; };
+  if (!named && std::ranges::none_of(replays_, is_its)) {
+    return Fail(ErrorCode::kInvalid, "destination",
+                "destination names no destination that there is");
+  }
   auto it = before ? replays_.lower_bound(*before) : replays_.end();
   while (it != replays_.begin()) {
     --it;

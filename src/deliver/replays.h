@@ -55,7 +55,8 @@ class Replays {
     std::vector<std::string> data;           // JSON objects, newest first
     std::optional<std::string> next_cursor;  // opaque; nullopt: that was all
   };
-  // `destination` empty: of all. `limit` is clamped to 1..1000.
+  // `destination` empty: of all; kInvalid when there is none of that name, nor a replay to one.
+  // `limit` is clamped to 1..1000.
   virtual Result<Page> List(std::string_view destination, std::string_view cursor,
                             std::size_t limit) const = 0;
 };

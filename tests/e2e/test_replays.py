@@ -156,6 +156,9 @@ def test_pages_newest_first(tributary):
         seen += [r["id"] for r in page["data"]]
         cursor = page["next_cursor"]
     assert seen == made[::-1]
+    unknown = tributary.get(f"{REPLAYS}?destination=b")
+    assert unknown.status_code == 400 and unknown.json()["field"] == "destination"
+    tributary.destination("b", type="null")
     assert tributary.get(f"{REPLAYS}?destination=b").json()["data"] == []
 
 
