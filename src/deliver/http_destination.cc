@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "base/ascii.h"
@@ -217,8 +218,12 @@ Status CheckCustomHeaders(const std::map<std::string, config::Secret>& headers) 
     return Fail(ErrorCode::kInvalid, "headers",
                 "headers must have at most " + std::to_string(kHeadersMax) + " entries");
   }
+  std::set<std::string> seen;
   for (const auto& [name, value] : headers) {
     if (!IsToken(name)) return wrong(name, "is no header name");
+    if (!seen.insert(AsciiLower(name)).second) {
+      return wrong(name, "is given twice: letter case does not tell headers apart");
+    }
     if (IsForbidden(AsciiLower(name)))
       return wrong(name, "is set by Tributary or by the connection");
     if (!IsFieldValue(value.Reveal())) return wrong(name, "has control characters in its value");

@@ -112,6 +112,14 @@ std::string FieldOf(const std::string& name, const std::string& value = "v") {
   return checked ? "accepted" : checked.error().field();
 }
 
+TEST(CustomHeaders, LetterCaseDoesNotMakeTwoOfOne) {
+  const config::Secret value("v");
+  const auto checked = CheckCustomHeaders({{"X-Team", value}, {"x-team", value}});
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().field(), "headers.x-team");
+  EXPECT_TRUE(CheckCustomHeaders({{"X-Team", value}, {"X-Teams", value}}));
+}
+
 TEST(CustomHeaders, ForbiddenOnesAreNamedInAnyLetterCase) {
   for (const char* name : {"user-agent",
                            "Keep-Alive",
