@@ -91,7 +91,8 @@ json Write(bool value, bool) {
 Status Read(const json& value, double& out, const Bounds& bounds) {
   if (!value.is_number()) return Wrong("must be a number");
   const double number = value.get<double>();
-  if (number < static_cast<double>(bounds.min) || number > static_cast<double>(bounds.max)) {
+  // So that NaN, which YAML has a name for, is neither below nor above but wrong.
+  if (!(number >= static_cast<double>(bounds.min) && number <= static_cast<double>(bounds.max))) {
     return Wrong("must be from " + std::to_string(bounds.min) + " to " +
                  std::to_string(bounds.max));
   }

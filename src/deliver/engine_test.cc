@@ -30,6 +30,8 @@ TEST(Engine, WrongInputIsRefusedByField) {
   EXPECT_EQ(with({{"concurrency", 0}}), "concurrency");
   EXPECT_EQ(with({{"concurrency", kConcurrencyMax + 1}}), "concurrency");
   EXPECT_EQ(with({{"rate_limit", -1}}), "rate_limit");
+  EXPECT_EQ(w.Create({{"name", "d"}, {"type", "sim"}, {"rate_limit", 1e300}}).error().message(),
+            "rate_limit must be from 0 to 1000000");
   EXPECT_EQ(with({{"start", "soon"}}), "start");
   EXPECT_EQ(with({{"timeout", "x"}}), "timeout");
   EXPECT_EQ(with({{"retry", {{"schedule", json::array()}}}}), "retry.schedule");

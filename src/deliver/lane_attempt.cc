@@ -243,8 +243,7 @@ std::expected<MonoNanos, std::string> Lane::NextAttempt(const InFlight& attempt,
                                                         const Outcome& outcome,
                                                         MonoNanos now) const {
   if (outcome.verdict != Verdict::kRetry) return std::unexpected(outcome.error);
-  const std::string gave_up =
-      "gave up after " + std::to_string(attempt.attempt) + " attempts: " + outcome.error;
+  const std::string gave_up = GaveUpAfter(attempt.attempt) + ": " + outcome.error;
   const auto wait =
       schedule_.WaitAfter(attempt.attempt - attempt.base, outcome.retry_after_ns, *world_.random);
   if (!wait) return std::unexpected(gave_up);

@@ -44,8 +44,7 @@ void Lane::SendBatch(BatchId id, MonoNanos now) {
                     now - batch.times.since > settings_.total_ns;
   if (late) {
     KillBatch(StoredBatch(batch.stored), batch.times.since,
-              "retry.total is over: gave up after " + std::to_string(batch.stored.attempts) +
-                  " attempts");
+              "retry.total is over: " + GaveUpAfter(batch.stored.attempts));
     return;
   }
   const std::uint64_t token = BeginBatchAttempt(id, batch, now);
@@ -358,8 +357,7 @@ void Lane::ExpireBatch(BatchId id, MonoNanos now) {
 void Lane::GiveUpMember(const StoredBatch::Member& member, std::uint32_t attempts,
                         MonoNanos since) {
   KillMember(member, attempts, since,
-             "order_wait is over: others of its key wait behind it; gave up after " +
-                 std::to_string(attempts) + " attempts");
+             "order_wait is over: others of its key wait behind it; " + GaveUpAfter(attempts));
 }
 
 void Lane::KillMember(const StoredBatch::Member& member, std::uint32_t attempts, MonoNanos since,

@@ -18,7 +18,7 @@ namespace {
 
 constexpr char kReplayVersion = 1;
 constexpr std::string_view kReplayIdPrefix = "rpl_";
-constexpr double kRateMax = 1e6;
+constexpr std::int64_t kRateMax = 1'000'000;  // per second
 constexpr std::array<std::string_view, 4> kReplayStates{"running", "done", "cancelled", "failed"};
 
 json CountsJson(const Counts& counts) {
@@ -34,7 +34,8 @@ void ReplayRequest::Describe(config::OptionList<ReplayRequest>& o) {
   o.Required("destination", &ReplayRequest::destination, "Where to.");
   o.Required("from", &ReplayRequest::from, "First moment: a time, earliest, or how long ago.");
   o.Optional("to", &ReplayRequest::to, "The moment after the last; now at the latest.");
-  o.Optional("rate", &ReplayRequest::rate, "Attempts per second at most; 0: the destination's.");
+  o.Optional("rate", &ReplayRequest::rate, "Attempts per second at most; 0: the destination's.",
+             {.min = 0, .max = kRateMax});
 }
 
 Result<ReplayRequest> ReadReplayRequest(std::string_view json_text,
@@ -51,9 +52,6 @@ Result<ReplayRequest> ReadReplayRequest(std::string_view json_text,
   }
   ReplayRequest request;
   TRY(config::ReadObject(config::OptionList<ReplayRequest>::Specs(), object, &request));
-  if (!(request.rate >= 0) || request.rate > kRateMax) {
-    return WrongField("rate", "must be from 0 (the destination's own) to 1000000");
-  }
   request.own = own.dump();
   return request;
 }

@@ -21,6 +21,10 @@ std::vector<MonoNanos> StandardSchedule() {
           5 * kHour, 10 * kHour,  14 * kHour,  20 * kHour,   24 * kHour};
 }
 
+std::string GaveUpAfter(std::uint32_t attempts) {
+  return "gave up after " + std::to_string(attempts) + (attempts == 1 ? " attempt" : " attempts");
+}
+
 std::optional<MonoNanos> RetrySchedule::WaitAfter(std::uint32_t made,
                                                   std::optional<MonoNanos> retry_after,
                                                   os::Random& random) const {

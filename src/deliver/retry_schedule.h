@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/time.h"
@@ -22,6 +23,9 @@ inline constexpr MonoNanos kRetryAfterLeast = 750 * kNanosPerMilli;  // ±20 %: 
 
 // Standard Webhooks' example: 75 h 35 min 5 s in all.
 std::vector<MonoNanos> StandardSchedule();
+
+// "gave up after 3 attempts": how the reason of a dead letter says it.
+std::string GaveUpAfter(std::uint32_t attempts);
 
 class RetrySchedule {
  public:

@@ -27,6 +27,11 @@ TEST(RetrySchedule, EndsAfterAsManyAttemptsAsEntries) {
   EXPECT_FALSE(schedule.WaitAfter(2, kS, random).has_value());
 }
 
+TEST(RetrySchedule, OneAttemptIsNotSeveral) {
+  EXPECT_EQ(GaveUpAfter(1), "gave up after 1 attempt");
+  EXPECT_EQ(GaveUpAfter(10), "gave up after 10 attempts");
+}
+
 TEST(RetrySchedule, WaitsAreSpreadEvenlyOverTwentyPercent) {
   SeededRandom random(2);
   const RetrySchedule schedule({0, 100 * kS});

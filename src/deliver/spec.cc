@@ -17,7 +17,7 @@ using nlohmann::json;
 
 constexpr MonoNanos kDay = 86'400 * kNanosPerSecond;
 constexpr MonoNanos kScheduleEntryMax = 366 * kDay;
-constexpr double kRateLimitMax = 1e6;
+constexpr std::int64_t kRateLimitMax = 1'000'000;  // per second
 constexpr std::int64_t kStatusesMax = 300;
 constexpr std::array kShownOnly{
     "id", "revision", "status", "status_reason", "breaker", "declared", "signing_public_key"};
@@ -157,7 +157,8 @@ void LaneOptions::Describe(config::OptionList<LaneOptions>& o) {
   o.Optional("start", &LaneOptions::start, "Where it begins: now, earliest or a time.");
   o.Optional("concurrency", &LaneOptions::concurrency, "Requests in flight at most.",
              {.min = 1, .max = kConcurrencyMax});
-  o.Optional("rate_limit", &LaneOptions::rate_limit, "Attempts per second at most; 0: no limit.");
+  o.Optional("rate_limit", &LaneOptions::rate_limit, "Attempts per second at most; 0: no limit.",
+             {.min = 0, .max = kRateLimitMax});
   o.Duration("timeout", &LaneOptions::timeout_ns, "Of one attempt.",
              {.min = 10 * kNanosPerMilli, .max = 3600 * kNanosPerSecond});
   o.Object("retry", &LaneOptions::retry, "When to try again.");
@@ -173,9 +174,6 @@ Status LaneOptions::Check() const {
     }
   }
   TRY(RetriedStatuses::Of(retry.statuses));
-  if (!(rate_limit >= 0) || rate_limit > kRateLimitMax) {
-    return WrongField("rate_limit", "must be from 0 (no limit) to 1000000");
-  }
   TRY(ParseOrderBy(order_by));
   if (!order_by.empty() && order != Order::kKey) {
     return WrongField("order_by", "has a meaning with `order: key` only");
