@@ -157,7 +157,7 @@ def test_pages_newest_first(tributary):
         cursor = page["next_cursor"]
     assert seen == made[::-1]
     unknown = tributary.get(f"{REPLAYS}?destination=b")
-    assert unknown.status_code == 400 and unknown.json()["field"] == "destination"
+    assert unknown.status == 400 and unknown.json()["field"] == "destination"
     tributary.destination("b", type="null")
     assert tributary.get(f"{REPLAYS}?destination=b").json()["data"] == []
 
