@@ -71,7 +71,9 @@ class AuditLog {
   Place last_;
 };
 
-// A body as it may be kept: secrets by the names that they have, header values, anything too long.
+// A body as it may be kept: without secrets, by the names that they have, and header values. Any
+// text at all may be asked about; of what is too long the size is kept, of what is no sound JSON,
+// or nested deeper than anything that is taken, nothing.
 std::string Redacted(std::string_view json_text);
 
 }  // namespace tributary::control

@@ -105,6 +105,10 @@ TEST(AuditLog, SecretsOfOtherBodiesAreLeftOut) {
       json::parse(Redacted(R"({"a":1,"api_key":"x","headers":{"X":"y"},"b":[{"Password":2}]})")),
       json::parse(R"({"a":1,"api_key":"***","headers":{"X":"***"},"b":[{"Password":"***"}]})"));
   EXPECT_EQ(Redacted("{broken"), "");
+  const std::string deep = std::string(30'000, '[') + std::string(30'000, ']');
+  EXPECT_EQ(Redacted(deep), "") << "each level would be a frame of the stack";
+  EXPECT_EQ(Redacted("\"" + std::string(kAuditTextBytesMax, 'x') + "\""),
+            R"({"left_out_bytes":65538})");
 }
 
 TEST(Idempotency, ARepeatIsAnsweredTheSameAndDoneOnce) {

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/logging.h"
+#include "config/json_text.h"
 #include "deliver/engine_impl.h"
 #include "deliver/engine_replay.h"
 
@@ -230,6 +231,25 @@ void EngineImpl::Install(const EntryPtr& entry, LaneState state) {
 
 // ---- Replace and patch ----
 
+namespace {
+
+// The text of a new destination that is named by its path. The name is put into the text, so that
+// the reader judges every other byte as it was given: numbers, repeated names, depth.
+Result<std::string> WithName(const std::string& name, std::string json_text) {
+  const json object = json::parse(json_text, nullptr, false);
+  if (!object.is_object()) return json_text;  // the reader says where it is broken
+  if (const auto given = object.find("name"); given != object.end()) {
+    if (given->is_string() && given->get_ref<const std::string&>() == name) return json_text;
+    return Fail(ErrorCode::kInvalid, "name", "name must be the one in the path");
+  }
+  const std::string member =
+      "\"name\":" + config::DumpText(json(name)) + (object.empty() ? "" : ",");
+  json_text.insert(json_text.find('{') + 1, member);
+  return json_text;
+}
+
+}  // namespace
+
 void EngineImpl::Replace(std::string name, std::string json_text, bool create, Done<Replaced> done,
                          std::string who) {
   Enqueue([this, name = std::move(name), json_text = std::move(json_text), create,
@@ -240,10 +260,9 @@ void EngineImpl::Replace(std::string name, std::string json_text, bool create, D
       return;
     }
     if (create && Find(name) == nullptr) {
-      json object = json::parse(json_text, nullptr, false);
-      const bool other = object.is_object() && object.contains("name") && object["name"] != name;
-      if (other) {
-        done(Fail(ErrorCode::kInvalid, "name", "name must be the one in the path"));
+      auto named = WithName(name, std::move(json_text));
+      if (!named) {
+        done(std::unexpected(named.error()));
         finish();
         return;
       }

@@ -127,6 +127,46 @@ TEST(Engine, PutGoesBackToDefaultsAndPatchDoesNot) {
   EXPECT_EQ(w.Put("other", {{"type", "sim"}, {"name", "new"}}).error().field(), "name");
 }
 
+TEST(Engine, APutThatMakesOneIsReadAsStrictlyAsAPost) {
+  DeliverWorld w(6);
+  w.Open();
+  const auto put = [&](const std::string& text) {
+    return w.Answered<Engine::Replaced>(
+        [&](auto done) { w.engine->Replace("d", text, true, std::move(done)); });
+  };
+  const std::string deep = std::string(300'000, '[') + std::string(300'000, ']');
+  EXPECT_FALSE(put(R"({"type":"sim","x":)" + deep + "}"));
+  EXPECT_FALSE(put(R"({"type":"sim","type":"sim"})"));
+  const auto lost = put(R"({"type":"sim","rate_limit":12345678901234567890123})");
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().field(), "rate_limit");
+  EXPECT_NE(lost.error().message(), "rate_limit must be from 0 to 1000000") << "read as another";
+  EXPECT_FALSE(put(R"([])"));
+  EXPECT_FALSE(put(R"({"type")"));
+  EXPECT_EQ(put(R"({"type":"sim","name":7})").error().field(), "name");
+  ASSERT_TRUE(put(" {\n\"type\":\"sim\"}"));
+  EXPECT_TRUE(w.engine->Get("d").has_value());
+}
+
+TEST(Engine, ARefusedChangeLeavesTheReplaysAlone) {
+  DeliverWorld w(17);
+  w.Open();
+  w.Make("d", {{"rate_limit", 1}});
+  w.AppendMany(3);
+  const std::string id = w.Replay({{"destination", "d"}, {"from", "earliest"}, {"rate", 1}})["id"];
+  const auto flip = [&](int i) { return w.Patch("d", {{"names", {i % 2 == 0 ? "A" : "B"}}}); };
+  for (std::size_t i = 1; i < kRulesKeptMax; ++i) {
+    w.Append();
+    ASSERT_TRUE(flip(static_cast<int>(i)));
+  }
+  w.Append();
+  const auto refused = w.Patch("d", {{"names", {"A"}}, {"batch", {{"size", 2}, {"wait", "1s"}}}});
+  EXPECT_EQ(refused.error().code(), ErrorCode::kExhausted);
+  ASSERT_TRUE(w.ReplayEnds(id));
+  EXPECT_EQ(w.Replayed(id), 3U);
+  for (const Seen& seen : w.receivers.seen) EXPECT_FALSE(seen.batch) << "by settings never taken";
+}
+
 TEST(Engine, ABadChangeChangesNothing) {
   DeliverWorld w(6);
   w.Open();

@@ -114,6 +114,26 @@ def test_a_body_that_is_no_json_object_is_400(shared_server, body):
     assert shared_server.get("/api/v1/destinations").body == before
 
 
+@pytest.mark.parametrize("method, path, begin, end", [
+    ("POST", "/api/v1/replays", "", ""), ("POST", "/api/v1/dead-letters/redrive", "", ""),
+    ("POST", "/api/v1/dead-letters/delete", "", ""), ("POST", "/api/v1/destinations", "", ""),
+    ("PUT", "/api/v1/destinations/deep", '{"type":"null","x":', "}"),
+    ("PUT", "/api/v1/destinations/deep", '{"type":"null","pattern":{"a":', "}}"),
+    ("PATCH", "/api/v1/destinations/deep", '{"x":', "}"), ("POST", "/api/v1/sources", "", ""),
+    ("PUT", "/api/v1/sources/deep", '{"x":', "}"), ("POST", "/api/v1/plan", '{"text":', "}"),
+    ("POST", "/api/v1/destinations/deep/dry-run", '{"event":', "}"),
+    ("POST", "/api/v1/destinations/deep/test", '{"event":', "}"), ("POST", "/api/v1/backup", "", ""),
+    ("POST", "/track", '{"properties":', "}"), ("POST", "/destinations", "", "")])
+def test_depth_breaks_nothing(shared_server, method, path, begin, end):
+    """A quarter of a million levels would be as many frames of a stack."""
+    for levels in (2_000, 120_000):
+        body = begin + "[" * levels + "]" * levels + end
+        answer = shared_server.request(method, path, body.encode(),
+                                       headers={"Content-Type": "application/json"})
+        assert 400 <= answer.status < 500, (answer.status, answer.body[:200])
+    assert shared_server.get("/readyz").status == 200
+
+
 def test_a_body_past_the_limit_is_413(shared_server):
     big = b'{"name":"' + b"x" * (1 << 20) + b'"}'
     answer = shared_server.post("/api/v1/destinations", big,
