@@ -342,12 +342,17 @@ void EngineImpl::ApplyOnLoop(const EntryPtr& entry, Spec spec, std::string who, 
               replays = replay_table_->PrepareChange(entry->id, spec, revision),
               done = std::move(done), finish = std::move(finish)]() mutable {
     Lane& lane = *entry->lane;
-    lane.Change(std::move(rule), std::move(settings), std::move(changes),
+    bool taken = false;  // only then is it asked what to write
+    auto asked = [&taken, &changes](const std::vector<log::Offset>& from) {
+      taken = true;
+      return changes(from);
+    };
+    lane.Change(std::move(rule), std::move(settings), std::move(asked),
                 [this, entry, spec = std::move(spec), done = std::move(done),
                  finish = std::move(finish)](const Status& status) mutable {
                   Changed(entry, std::move(spec), status, std::move(done), std::move(finish));
                 });
-    replays();
+    if (taken) replays();
   });
 }
 
