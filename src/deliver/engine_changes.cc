@@ -266,11 +266,7 @@ void EngineImpl::Replace(std::string name, std::string json_text, bool create, D
         finish();
         return;
       }
-      // Broken text is left to the reader, which says where it is broken.
-      if (object.is_object() && !object.contains("name")) {
-        object["name"] = name;
-        json_text = object.dump();
-      }
+      json_text = *std::move(named);
       CreateNow(json_text, who, std::move(done), std::move(finish));
       return;
     }
@@ -318,8 +314,7 @@ void EngineImpl::ChangeNow(const std::string& name, MakeSpec make, std::string w
 void EngineImpl::ApplyOnLoop(const EntryPtr& entry, Spec spec, std::string who, Answer done,
                              Finish finish) {
   const std::uint32_t revision = entry->revision + 1;
-  const bool same_rule =
-      spec.rule.stored == entry->spec.rule.stored && spec.lane.enabled == entry->spec.lane.enabled;
+  const bool same_rule = SameRule(spec, entry->spec);
   auto matcher = MatcherOf(spec);
   auto settings = SettingsOf(spec, revision, entry->loop);
   CHECK(matcher.has_value() && settings.has_value());

@@ -1,6 +1,7 @@
 // The configuration's destinations, said anew while lanes run.
 #include "deliver/declared.h"
 
+#include "deliver/rule_history.h"
 #include "deliver/sim_kit_test.h"
 #include "support/durations.h"
 
@@ -105,6 +106,9 @@ TEST_F(DeclaredTest, AnyFaultLeavesEverythingAsItWas) {
        "destinations[1].concurency"},
       {{good, R"({"name":"mine","type":"sim"})"}, ErrorCode::kConflict, "destinations[1].name"},
       {{good, good}, ErrorCode::kConflict, "destinations[1].name"},
+      {{good, R"({"name":"a","type":"sim","kind":"system"})"},
+       ErrorCode::kInvalid,
+       "destinations[1].kind"},
   };
   for (const auto& c : cases) {
     const Status refused = Apply(c.declared);
@@ -115,6 +119,27 @@ TEST_F(DeclaredTest, AnyFaultLeavesEverythingAsItWas) {
     EXPECT_EQ(Get("a")["status"], "active");
     EXPECT_EQ(Get("a")["revision"], 1);
   }
+}
+
+// The one change that a destination itself may refuse is asked for before the first is made.
+TEST_F(DeclaredTest, ARuleThatHasNoRoomLeavesTheOthersAsTheyWere) {
+  const auto z = [](int i) {
+    return R"({"name":"z","type":"sim","names":["N)" + std::to_string(i) + R"("]})";
+  };
+  w.options.declared = {R"({"name":"gone","type":"sim"})", z(0)};
+  w.Open();
+  for (std::size_t i = 1; i < kRulesKeptMax; ++i) {
+    w.Append();
+    ASSERT_TRUE(Apply({R"({"name":"gone","type":"sim"})", z(static_cast<int>(i))}));
+  }
+  w.Append();
+  const Status refused = Apply({R"({"name":"a","type":"sim"})", z(0)});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::kExhausted);
+  EXPECT_TRUE(Get("a").is_null()) << "nothing was made";
+  EXPECT_EQ(Get("gone")["status"], "active");
+  EXPECT_EQ(w.Patch("gone", {{"concurrency", 2}}).error().code(), ErrorCode::kConflict)
+      << "it is in the configuration that is in force";
 }
 
 TEST_F(DeclaredTest, MoreThanThereMayBeAreRefusedOneFewerAreNot) {

@@ -69,6 +69,13 @@ void Lane::Start() {
   Pump();
 }
 
+Status Lane::CheckRoomForRule() {
+  if (rules_.size() >= kRulesKeptMax) rules_.Forget(*world_.log);
+  if (rules_.size() < kRulesKeptMax) return {};
+  return Fail(ErrorCode::kExhausted,
+              "the rules of this destination changed too often for what the log still holds");
+}
+
 void Lane::Change(std::optional<NewRule> rule, LaneSettings settings, MakeChanges changes,
                   Persisted done) {
   std::vector<log::Offset> from;
@@ -77,12 +84,7 @@ void Lane::Change(std::optional<NewRule> rule, LaneSettings settings, MakeChange
     from.push_back(std::max(world_.log->assigned(p), reading_[p].next));
   }
   if (rule) {
-    if (rules_.size() >= kRulesKeptMax) rules_.Forget(*world_.log);
-    if (rules_.size() >= kRulesKeptMax) {
-      done(Fail(ErrorCode::kExhausted,
-                "the rules of this destination changed too often for what the log still holds"));
-      return;
-    }
+    if (const Status room = CheckRoomForRule(); !room) return done(room);
     rules_.Add({.revision = settings.revision, .from = from, .matcher = rule->matcher});
   }
   // Attempts of the old destination that are under way hold it until they end.

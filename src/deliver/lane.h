@@ -133,7 +133,9 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   struct NewRule {
     std::shared_ptr<const Matcher> matcher;
   };
-  // Without a `rule` the one in force stays. kExhausted when there are too many rules.
+  // Without a `rule` the one in force stays. kExhausted, and nothing is changed or asked, when
+  // there are too many rules; CheckRoomForRule() says so beforehand, on the loop.
+  Status CheckRoomForRule();
   void Change(std::optional<NewRule> rule, LaneSettings settings, MakeChanges changes,
               Persisted done);
   void SetStatus(StoredLane status, Persisted done);

@@ -64,6 +64,11 @@ struct Spec {
   log::Kind kind() const;  // of the records that form pairs with it
 };
 
+// Whether both judge every record alike: no new rule is needed from one to the other.
+inline bool SameRule(const Spec& a, const Spec& b) {
+  return a.rule.stored == b.rule.stored && a.lane.enabled == b.lane.enabled;
+}
+
 // Turns JSON into specs and back. Thread-safe. Errors name the field.
 class SpecReader {
  public:
