@@ -54,11 +54,12 @@ class Runner : public std::enable_shared_from_this<Runner> {
   }
 
   void Encode(std::string body) {
-    result_.body = std::move(body);
+    result_.body = input_.batch ? BodyAlone(body) : std::move(body);
     if (input_.destination != nullptr) {
       auto request = input_.destination->Preview({.record = &record_,
                                                   .body = result_.body,
                                                   .mapped = result_.mapped,
+                                                  .batch = input_.batch,
                                                   .webhook_id = input_.webhook_id,
                                                   .now_us = input_.now_us});
       if (!request) return Failed("request", request.error());

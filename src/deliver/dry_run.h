@@ -22,7 +22,8 @@ struct DryRunResult {
                             // its pair would be a dead letter
   std::string error;        // and how
   bool mapped = false;      // body is what the mapping made
-  std::string body;         // matched and not failed: what would be sent
+  std::string body;         // matched and not failed: what would be sent, as a batch of this one
+                            // event where the destination takes batches
   std::optional<http::ClientRequest> request;  // of destinations that speak HTTP
 
   // `{"destination","matched","filtered_by","error":{"option","message"},"mapped","body",
@@ -36,7 +37,8 @@ struct DryRunInput {
   std::shared_ptr<const Program> mapping;          // nullptr: the event as it is
   std::shared_ptr<const Destination> destination;  // nullptr: no request is made up
   std::string record;                              // as EncodeKept writes it
-  std::string webhook_id;
+  bool batch = false;                              // the destination takes batches
+  std::string webhook_id;                          // of the request: WebhookIdAlone() in a batch
   UnixMicros now_us = 0;
 };
 

@@ -15,12 +15,15 @@ void EngineDryRuns::DryRun(const std::string& name, const log::RecordView& recor
   const Spec spec = engine_.SpecOf(*entry);
   auto matcher = engine_.MatcherOf(spec);
   CHECK(matcher.has_value());
-  DryRunInput input{.matcher = std::move(*matcher),
-                    .mapping = engine_.MappingOf(spec),
-                    .destination = nullptr,
-                    .record = EncodeKept(record),
-                    .webhook_id = WebhookId(entry->id, record),
-                    .now_us = engine_.world_.clock->Now()};
+  const bool batch = spec.lane.batch.size > 1;
+  DryRunInput input{
+      .matcher = std::move(*matcher),
+      .mapping = engine_.MappingOf(spec),
+      .destination = nullptr,
+      .record = EncodeKept(record),
+      .batch = batch,
+      .webhook_id = batch ? WebhookIdAlone(entry->id, record) : WebhookId(entry->id, record),
+      .now_us = engine_.world_.clock->Now()};
   os::Executor* loop = entry->loop->loop.executor;
   AskProgram ask = [programs = engine_.world_.programs, loop](auto program, std::string event,
                                                               auto answered) {

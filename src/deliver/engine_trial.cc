@@ -115,7 +115,7 @@ class TrialTable::Trial final : public Witness, public std::enable_shared_from_t
         .fields = {.source = event_.source, .flags = event_.flags, .message_id = event_.message_id},
         .payload = event_.payload};
     const std::string& one = mapped ? *mapped : event_.payload;
-    const std::string body = batch ? "[" + one + "]" : one;
+    const std::string body = batch ? BodyAlone(one) : one;
     destination_->Deliver({.record = &record,
                            .body = body,
                            .mapped = mapped.has_value(),
@@ -191,7 +191,9 @@ void TrialTable::Try(std::string name, TrialEvent event, Trial::Done done) {
   }
   if (event.payload.empty()) event = Sample(*engine_.world_.random, engine_.world_.clock->Now());
   const log::RecordView record{.fields = {.source = event.source, .message_id = event.message_id}};
-  const std::string webhook_id = WebhookId(entry->id, record);
+  const bool batch = spec.lane.batch.size > 1;
+  const std::string webhook_id =
+      batch ? WebhookIdAlone(entry->id, record) : WebhookId(entry->id, record);
   os::Executor* const loop = entry->loop->loop.executor;
   auto trial = std::make_shared<Trial>(std::move(event), std::move(name), webhook_id, loop,
                                        engine_.world_.clock, std::move(done));
@@ -205,10 +207,10 @@ void TrialTable::Try(std::string name, TrialEvent event, Trial::Done done) {
     }
   }
   loop->Post([this, alive = std::weak_ptr(engine_.alive_), trial, spec = std::move(spec), revision,
-              state = entry->loop] {
+              batch, state = entry->loop] {
     if (alive.expired()) return;
     auto settings = engine_.SettingsOf(spec, revision, state, trial.get());
-    Map(trial, *settings, spec.lane.batch.size > 1);
+    Map(trial, *settings, batch);
   });
 }
 

@@ -431,6 +431,12 @@ Hash128 BatchWebhookId(const std::vector<StoredBatch::Member>& members) {
   return HashOf128(ids);
 }
 
+std::string WebhookIdAlone(DestinationId destination, const log::RecordView& record) {
+  StoredBatch::Member member;
+  member.webhook_id = WebhookIdHash(destination, record);
+  return WebhookIdText(BatchWebhookId({member}));
+}
+
 std::string WebhookIdText(Hash128 hash) {
   return "msg_" + hash.ToHex();
 }

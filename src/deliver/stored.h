@@ -194,6 +194,11 @@ Hash128 WebhookIdHash(DestinationId destination, const log::RecordView& record);
 std::string WebhookId(DestinationId destination, const log::RecordView& record);
 // Of a batch: HashOf128 of its members' ids, written "msg_" + hex each, one after another in order.
 Hash128 BatchWebhookId(const std::vector<StoredBatch::Member>& members);
+// What one event is sent as where the destination takes batches: a batch of that one.
+std::string WebhookIdAlone(DestinationId destination, const log::RecordView& record);
+inline std::string BodyAlone(std::string_view event) {
+  return "[" + std::string(event) + "]";
+}
 std::string WebhookIdText(Hash128 hash);  // "msg_" + hex
 
 }  // namespace tributary::deliver

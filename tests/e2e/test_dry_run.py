@@ -45,6 +45,22 @@ def test_shows_the_request_with_secrets_hidden(server):
     assert stats["delivered"] == stats["filtered"] == stats["in_flight"] == 0
 
 
+def test_a_batching_destination_gets_a_batch_of_one(tributary, receiver):
+    """What a dry run shows and a test sends is what its lane sends: body and id."""
+    tributary.destination("hook", url=receiver.url, batch={"size": 2, "wait": "10ms"})
+    event = {"type": "track", "event": "Paid", "userId": "u", "messageId": "batch-of-one"}
+    assert tributary.track(event).status == 200
+    wait_until(lambda: tributary.stats("hook")["delivered"] == 1)
+    [sent] = receiver.all()
+    for call, body in (("dry-run", {"message_id": "batch-of-one"}), ("test", {"message_id": "batch-of-one"})):
+        answer = tributary.post(f"/api/v1/destinations/hook/{call}", body)
+        assert answer.status == 200, answer
+        request = answer.json()["request"]
+        headers = {k.lower(): v for k, v in request["headers"].items()}
+        assert headers["webhook-id"] == sent["headers"]["webhook-id"], call
+        assert request["body"].encode() == sent["body"], call
+
+
 def test_without_a_body_a_sample_is_shown(server):
     shown = dry_run(server, None)
     assert not shown["matched"] and shown["filtered_by"] == "names", shown
