@@ -79,11 +79,21 @@ void Reloader::RunNext() {
 
 // ---- Judging ----
 
+// The file as it stands now, where it can be read again.
+std::string Reloader::OwnText() const {
+  if (input_.file_name.empty() || input_.read_once) return input_.text;
+  return os::ReadFile(*world_.fs, input_.file_name, config::kConfigBytesMax)
+      .value_or(std::string(input_.text));
+}
+
 std::expected<Reloader::Prepared, Answer> Reloader::Prepare(const std::optional<File>& file) const {
   config::LoadInput input = input_;
   if (file) {
     input.file_name = file->name;
     input.text = file->text;
+    input.may_expand = [known = config::VariablesIn(OwnText())](std::string_view name) {
+      return known.contains(name);
+    };
   } else {
     if (input.file_name.empty()) {
       return std::unexpected(Refusal(Error(

@@ -52,6 +52,7 @@ class Reloader final : public control::Configuration {
     std::vector<config::Difference> differences;
   };
   using Finish = std::move_only_function<void()>;
+  std::string OwnText() const;
   using Work = std::move_only_function<void(Finish finish)>;
 
   void Enqueue(Work work);

@@ -72,10 +72,11 @@ TEST_F(CheckConfig, EgressOfTheSameFileDecidesAboutItsDestinations) {
 TEST_F(CheckConfig, AWrongEgressRuleHasItsLine) {
   const Ran ran = Check("egress:\n  allow:\n    - 127.0.0.1/32\n    - 10.0.0.0/33\n");
   EXPECT_EQ(ran.code, kExitUsage);
-  EXPECT_THAT(ran.err, HasSubstr("t.yaml:4:7: egress.allow[1] '10.0.0.0/33' has no prefix length"));
+  EXPECT_THAT(ran.err, HasSubstr("t.yaml:4:7: egress.allow[1] has no prefix length"));
   terminal.environment["TRIBUTARY_EGRESS_ALLOW"] = "127.0.0.1/32,a b";
-  EXPECT_THAT(Check("").err,
-              HasSubstr("environment variable TRIBUTARY_EGRESS_ALLOW: egress.allow[1] 'a b'"));
+  EXPECT_THAT(
+      Check("").err,
+      HasSubstr("environment variable TRIBUTARY_EGRESS_ALLOW: egress.allow[1] is no network"));
 }
 
 TEST_F(CheckConfig, AFileOfAuthoritiesIsLookedInto) {

@@ -117,7 +117,7 @@ class Loader {
            "the file is longer than " + std::to_string(kConfigBytesMax) + " bytes"});
       return;
     }
-    YamlReader reader(input_.file_name, &input_.environment);
+    YamlReader reader(input_.file_name, &input_.environment, input_.may_expand);
     document_ = reader.ReadDocument(input_.text, OptionList<Settings>::Specs());
     TakeProblems();
   }

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,9 @@ struct LoadInput {
   bool read_once = false;  // the text came through a pipe: it cannot be read again by its name
   Environment environment;
   std::map<std::string, std::string> overrides;  // path to value: {"listen", "127.0.0.1:0"}
+  // Which variables ${NAME} may stand for; empty: all. What is said of a text from outside must not
+  // read out the environment.
+  std::function<bool(std::string_view name)> may_expand;
   // Judges what is beyond the options' own rules, once those hold and before any destination is
   // judged; each error names the option, and its message reads on from there. May be empty.
   std::function<std::vector<Error>(const Settings&)> check_settings;
@@ -61,5 +65,8 @@ struct Loaded {
 using Problems = std::vector<Problem>;
 
 std::expected<Loaded, Problems> Load(const LoadInput& input);
+
+// The NAMEs of every ${NAME} in a configuration's text.
+std::set<std::string, std::less<>> VariablesIn(std::string_view text);
 
 }  // namespace tributary::config

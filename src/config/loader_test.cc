@@ -271,6 +271,23 @@ TEST(Loader, WhatIsBeyondTheOptionsIsJudgedOncePlacedAndBeforeDestinations) {
   EXPECT_EQ(loaded.error().at(1).ToString(), "t.yaml: delivery.ca_file is not there");
 }
 
+TEST(Loader, OnlySomeVariablesMayBeExpanded) {
+  LoadInput input;
+  input.file_name = "t.yaml";
+  input.environment = {{"OURS", "our-key"}, {"THEIRS", "their-secret"}};
+  const std::string own = "# ${OURS}\nsources: [{name: a, write_key: '${OURS}'}]  # $${NOT} ${x";
+  EXPECT_EQ(VariablesIn(own), (std::set<std::string, std::less<>>{"NOT", "OURS"}));
+  input.may_expand = [](std::string_view name) { return name == "OURS"; };
+  input.text = own;
+  EXPECT_TRUE(Load(input));
+  input.text = "listen: '${THEIRS}'\n";
+  const auto refused = Load(input);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().at(0).ToString(),
+              testing::StartsWith("t.yaml:1:9: listen uses ${THEIRS}, which the server's own file "
+                                  "does not use"));
+}
+
 TEST(Loader, AnErrorThatIsFoundLaterHasItsPlace) {
   LoadInput input;
   input.file_name = "t.yaml";

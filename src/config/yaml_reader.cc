@@ -125,7 +125,26 @@ json ScalarValue(const std::string& text, const OptionSpec* spec, bool plain) {
   }
 }
 
-Result<std::string> ExpandVariables(std::string_view text, const Environment& environment) {
+}  // namespace tributary::config::internal
+
+namespace tributary::config {
+
+std::set<std::string, std::less<>> VariablesIn(std::string_view text) {
+  std::set<std::string, std::less<>> names;
+  for (std::size_t at = text.find("${"); at != std::string_view::npos;
+       at = text.find("${", at + 2)) {
+    const std::size_t end = internal::NameEnd(text, at + 2);
+    if (end < text.size() && text[end] == '}') names.emplace(text.substr(at + 2, end - at - 2));
+  }
+  return names;
+}
+
+}  // namespace tributary::config
+
+namespace tributary::config::internal {
+
+Result<std::string> ExpandVariables(std::string_view text, const Environment& environment,
+                                    const MayExpand& may_expand) {
   std::string out;
   while (true) {
     const std::size_t at = text.find("${");
@@ -143,6 +162,12 @@ Result<std::string> ExpandVariables(std::string_view text, const Environment& en
                   "write $${ for the two characters themselves");
     }
     const std::string_view name = text.substr(at + 2, end - at - 2);
+    if (may_expand && !may_expand(name)) {
+      return Fail(ErrorCode::kInvalid, std::string(name),
+                  "uses ${" + std::string(name) +
+                      "}, which the server's own file does not use; only that file may name new "
+                      "variables of its environment");
+    }
     const auto found = environment.find(name);
     if (found == environment.end()) {
       return Fail(ErrorCode::kInvalid, std::string(name),
@@ -193,8 +218,9 @@ class YamlReader::Walk {
  private:
   json Scalar(const YAML::Node& node, const OptionSpec* spec, const std::string& path) {
     const std::string text = Unmarked(node.Scalar());
-    auto expanded = reader_.environment_ == nullptr ? Result<std::string>(text)
-                                                    : ExpandVariables(text, *reader_.environment_);
+    auto expanded = reader_.environment_ == nullptr
+                        ? Result<std::string>(text)
+                        : ExpandVariables(text, *reader_.environment_, reader_.may_expand_);
     if (!expanded) {
       Report(node.Mark(), path, path + " " + expanded.error().message());
       return nullptr;

@@ -34,11 +34,13 @@ struct YamlDocument {
   Place Find(std::string_view path) const;
 };
 
+using MayExpand = std::function<bool(std::string_view name)>;  // empty: any
+
 class YamlReader {
  public:
   // `environment`: what ${NAME} stands for; nullptr leaves such text alone.
-  YamlReader(std::string origin, const Environment* environment)
-      : origin_(std::move(origin)), environment_(environment) {}
+  YamlReader(std::string origin, const Environment* environment, MayExpand may_expand = nullptr)
+      : origin_(std::move(origin)), environment_(environment), may_expand_(std::move(may_expand)) {}
   YamlDocument ReadDocument(std::string_view text, const std::vector<OptionSpec>& specs);
   // One value as it would stand after `path:`, merged into `document`.
   void ReadValue(std::string_view text, const OptionSpec& spec, const std::string& path,
@@ -48,13 +50,16 @@ class YamlReader {
   class Walk;
   std::string origin_;
   const Environment* environment_;
+  const MayExpand may_expand_;
 };
 
 // What a scalar's text is as JSON. `plain`: it stood without quotes, so that its looks may choose a
 // type where nothing is declared (`spec` nullptr).
 nlohmann::json ScalarValue(const std::string& text, const OptionSpec* spec, bool plain);
 
-// Replaces each ${NAME}; `$${` stands for "${". The error's field is the missing name.
-Result<std::string> ExpandVariables(std::string_view text, const Environment& environment);
+// Replaces each ${NAME}; `$${` stands for "${". The error's field is the name that is missing, or
+// that may not be used.
+Result<std::string> ExpandVariables(std::string_view text, const Environment& environment,
+                                    const MayExpand& may_expand = nullptr);
 
 }  // namespace tributary::config::internal

@@ -156,9 +156,9 @@ Result<std::shared_ptr<const EgressGuard::Rules>> EgressGuard::ReadRules(
   }
   for (std::size_t i = 0; i < options.allow.size(); ++i) {
     const std::string& entry = options.allow[i];
-    const auto bad = [&](std::string_view why) {
-      return Fail(ErrorCode::kInvalid, "egress.allow[" + std::to_string(i) + "]",
-                  "'" + entry + "' " + std::string(why));
+    // Says which one, not what it is: a variable may have been put in there by mistake.
+    const auto bad = [&](std::string why) {
+      return Fail(ErrorCode::kInvalid, "egress.allow[" + std::to_string(i) + "]", std::move(why));
     };
     const std::string_view text = entry;
     const std::size_t slash = text.find('/');

@@ -244,7 +244,8 @@ TEST(EgressGuard, EntriesThatAreNoNetworkAndNoNameAreRefusedByName) {
     const auto guard = EgressGuard::Make({.allow = {"127.0.0.1/32", entry}});
     ASSERT_FALSE(guard) << entry;
     EXPECT_EQ(guard.error().field(), "egress.allow[1]");
-    EXPECT_NE(guard.error().message().find("'" + std::string(entry) + "'"), std::string::npos);
+    if (*entry == '\0') continue;
+    EXPECT_EQ(guard.error().message().find(entry), std::string::npos) << "it may be a secret";
   }
 }
 

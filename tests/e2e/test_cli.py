@@ -214,7 +214,7 @@ def test_a_dry_run_without_options_takes_a_sample(tributary):
 
 
 @pytest.mark.parametrize("text, place", [
-    ("egress:\n  allow: [10.0.0.0/33]\n", ":3:11: egress.allow[0] '10.0.0.0/33' has no prefix length"),
+    ("egress:\n  allow: [10.0.0.0/33]\n", ":3:11: egress.allow[0] has no prefix length"),
     ("delivery:\n  ca_file: /nowhere/ca.pem\n", ":3:3: delivery.ca_file cannot be read: "),
     ("destinations:\n  - name: a\n    type: webhook\n    url: http://127.0.0.1/\n",
      ":5:5: destinations[0]: url: 127.0.0.1 is a loopback address"),

@@ -222,6 +222,20 @@ def test_without_a_file_there_is_nothing_to_reload(tmp_path):
             ["threads"]
 
 
+def test_a_plan_does_not_read_out_the_environment(tmp_path):
+    """A file from outside may name the variables that the server's own file names, and no others."""
+    hook_of = "destinations:\n- {{name: d, type: webhook, url: 'https://example.com/{}'}}\n".format
+    with Tributary(config="# ${OURS}\n", env={"OURS": "kept", "CANARY": "c4n4ry"}) as server:
+        def planned(text):
+            return server.post("/api/v1/plan", {"text": text})
+        assert planned(hook_of("${OURS}")).status == 200
+        for text in (hook_of("${CANARY}"), "egress: {allow: ['${CANARY} x']}", "listen: '${CANARY}'",
+                     "delivery: {ca_file: '/${CANARY}'}", "sources: [{name: '${CANARY}'}]"):
+            refused = planned(text)
+            assert refused.status == 400 and b"${CANARY}" in refused.body, refused
+            assert b"c4n4ry" not in refused.body
+
+
 def test_a_planned_file_leaves_none_of_its_keys_behind(tmp_path):
     with Tributary(config="threads: 2\n") as server:
         text = "sources:\n  - {name: s, write_key: CANARY-KEY}\ntokens: []\n"
