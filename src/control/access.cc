@@ -152,12 +152,36 @@ std::string Access::NameOf(const Request& request) const {
   return known == nullptr ? "local" : known->name;
 }
 
-const Access::Known* Access::Find(const Tokens& tokens, const Request& request) {
+std::string Access::IdentityOf(const Request& request) const {
+  const auto now = tokens();
+  const Known* const known = Find(*now, request);
+  return known == nullptr ? "local" : std::string(codec::AsText(known->digest));
+}
+
+std::function<bool()> Access::StillMay(Scope scope, const Request& request) const {
+  return [this, scope, digest = DigestOf(request)] {
+    const auto now = tokens();
+    // What came without a token came from this machine, and goes on until tokens are asked for.
+    if (!digest) return now->empty();
+    const Known* const known = Find(*now, *digest);
+    return known != nullptr ? known->reach >= scope : now->empty();
+  };
+}
+
+std::optional<codec::Sha256Bytes> Access::DigestOf(const Request& request) {
   std::string_view given = request.header("Authorization");
-  if (!BeginsIgnoringCase(given, kBearer)) return nullptr;
+  if (!BeginsIgnoringCase(given, kBearer)) return std::nullopt;
   given.remove_prefix(kBearer.size());
   while (given.starts_with(' ')) given.remove_prefix(1);
-  const codec::Sha256Bytes digest = codec::Sha256Of(given);
+  return codec::Sha256Of(given);
+}
+
+const Access::Known* Access::Find(const Tokens& tokens, const Request& request) {
+  const auto digest = DigestOf(request);
+  return digest ? Find(tokens, *digest) : nullptr;
+}
+
+const Access::Known* Access::Find(const Tokens& tokens, const codec::Sha256Bytes& digest) {
   const Known* found = nullptr;
   // All of them, always: how long it takes says nothing about which one was close.
   for (const Known& known : tokens) {

@@ -11,6 +11,7 @@
 // The tokens may be replaced while requests are judged. Any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -44,6 +45,14 @@ class Access {
   // For requests that Judge let pass.
   std::string NameOf(const http::Request& request) const;
 
+  // The same, told apart as tokens are: names need not be unique, and shift where there are none.
+  // Never shown.
+  std::string IdentityOf(const http::Request& request) const;
+
+  // Whether who sent the request may still have its answer, for answers without an end. The
+  // request itself may be gone when it is asked. `this` must outlive it.
+  std::function<bool()> StillMay(http::Scope scope, const http::Request& request) const;
+
   // For Router::SetGate. `this` must outlive the router.
   http::Router::Gate gate() const;
 
@@ -55,6 +64,8 @@ class Access {
   };
   using Tokens = std::vector<Known>;
   std::shared_ptr<const Tokens> tokens() const;
+  static std::optional<codec::Sha256Bytes> DigestOf(const http::Request& request);
+  static const Known* Find(const Tokens& tokens, const codec::Sha256Bytes& digest);
   static const Known* Find(const Tokens& tokens, const http::Request& request);
   static std::optional<http::Response> JudgeToken(const Tokens& tokens, http::Scope scope,
                                                   const http::Request& request);

@@ -73,7 +73,8 @@ void EventTails::Handle(const Request& request, Responder responder) {
   auto question = Read(request);
   if (!question) return responder.Send(http::ErrorResponse(question.error()));
   if (world_.tails->fetch_add(1) < kTailsMax) {
-    return Open(*std::move(question), std::move(responder));
+    return Open(*std::move(question), world_.access->StillMay(http::Scope::kRead, request),
+                std::move(responder));
   }
   --*world_.tails;
   responder.Send(http::ErrorResponse(Error(
@@ -81,8 +82,9 @@ void EventTails::Handle(const Request& request, Responder responder) {
 }
 
 // One of the open tails is this one from here on, until Remove().
-void EventTails::Open(Question question, Responder responder) {
+void EventTails::Open(Question question, std::function<bool()> still_may, Responder responder) {
   auto tail = std::make_shared<Tail>();
+  tail->still_may = std::move(still_may);
   tail->filter = std::move(question.filter);
   tail->place = std::move(question.place);
   tail->stream = responder.StartStream(StreamHead());
@@ -174,6 +176,11 @@ void EventTails::Tick() {
   if (!ticking_) return;
   const MonoNanos now = world_.loop->Now();
   for (const TailPtr& tail : std::list<TailPtr>(tails_)) {
+    if (!tail->still_may()) {
+      tail->stream->EndStream();
+      Remove(tail);
+      continue;
+    }
     const bool silent = tail->refused.empty() && now - tail->written_ns >= kTailHeartbeatNs;
     // One that finds no room is not kept: the stream is not silent then.
     if (silent && tail->stream->WriteStream(kHeartbeat)) tail->written_ns = now;

@@ -4,12 +4,14 @@
 // per tail; what they find is written to the stream. A stream that is full stops its tail, and
 // nothing else, until its reader has taken what there is (http/server.h cuts off one that takes
 // nothing); what it then is too far behind for is skipped and said to be (tail_reader.h). Per tail
-// at most one piece waits here, and the stream's own buffer.
+// at most one piece waits here, and the stream's own buffer. A tail whose token was taken away ends
+// within a second.
 //
 // Threads: the loop's, but for the wake-up from the dedupe thread, which only posts.
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <list>
 #include <memory>
 
@@ -31,6 +33,7 @@ class EventTails {
  private:
   struct Tail {
     std::shared_ptr<http::Responder::Target> stream;
+    std::function<bool()> still_may;  // its token may have been taken away meanwhile
     EventFilter filter;
     TailPlace place;
     bool stepping = false;     // a step is on the worker
@@ -45,7 +48,7 @@ class EventTails {
 
   void Handle(const http::Request& request, http::Responder responder);
   Result<Question> Read(const http::Request& request) const;
-  void Open(Question question, http::Responder responder);
+  void Open(Question question, std::function<bool()> still_may, http::Responder responder);
   void Changed(const TailPtr& tail);
   void Advance(const TailPtr& tail);
   void Stepped(const TailPtr& tail, Result<TailStep> step);

@@ -21,6 +21,7 @@ struct Said {
 };
 
 struct TailKit : ControlKit {
+  using ControlKit::ControlKit;
   void Add(log::RecordFields fields = {}, int count = 1, std::string payload = "{\"a\":\r\n1}",
            log::Partition partition = 0) {
     auto batch = std::make_unique<log::Batch>();
@@ -240,6 +241,35 @@ TEST(EventTail, RefusalsGiveTheirPlaceBack) {
   EXPECT_EQ(kit.Open("?source=nobody")->response->status, 400);
   EXPECT_EQ(kit.Open("?type=nothing")->response->status, 400);
   EXPECT_EQ(kit.Open("?since=2026-01-01")->response->status, 400);
+  EXPECT_EQ(kit.tails, 0u);
+}
+
+TEST(EventTail, EndsWithinASecondOfItsTokensEnd) {
+  const std::vector<AccessToken> both = {{.token = "t-leaked", .read = true},
+                                         {.token = "t-other", .read = true}};
+  TailKit kit(both);
+  const auto open = [&](const std::string& token) {
+    auto stream = kit.Start(
+        {.target = "/api/v1/events/tail", .headers = {{"Authorization", "Bearer " + token}}});
+    kit.Run();
+    return stream;
+  };
+  const auto leaked = open("t-leaked");
+  const auto other = open("t-other");
+  const auto later = [&] {
+    const MonoNanos begin = kit.loop.Now();
+    while (kit.loop.Now() < begin + 2 * kNanosPerSecond && kit.loop.NextTimer()) {
+    }
+  };
+  later();
+  EXPECT_FALSE(leaked->ended);
+  kit.access->Change({{.token = "t-other", .read = true}});
+  later();
+  EXPECT_TRUE(leaked->ended);
+  EXPECT_FALSE(other->ended);
+  kit.access->Change({{.token = "t-other"}});
+  later();
+  EXPECT_TRUE(other->ended) << "its scope was taken away";
   EXPECT_EQ(kit.tails, 0u);
 }
 

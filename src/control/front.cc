@@ -144,7 +144,7 @@ void Front::Run(const Route& route, const Request& request, const PathParams& pa
   if (route.method == Method::kPost && request.has_header(kHeader)) {
     const auto key = KeyOf(request);
     if (!key) return responder.Send(http::ErrorResponse(key.error()));
-    call->row = Idempotency::RowOf(world_.access->NameOf(request), *key);
+    call->row = Idempotency::RowOf(world_.access->IdentityOf(request), *key);
     call->fingerprint = FingerprintOf(request);
   }
   call->responder = std::move(responder);

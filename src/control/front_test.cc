@@ -77,6 +77,21 @@ TEST(AuditLog, TheRecordIsThereBeforeTheChangeIsDurable) {
   EXPECT_TRUE(json::parse(page.data[0])["status"].is_null());
 }
 
+TEST(Idempotency, TokensOfOneNameDoNotMeet) {
+  ControlKit kit({{.name = "ci", .token = "t-one", .write = true},
+                  {.name = "ci", .token = "t-two", .write = true}});
+  const auto make = [&](const std::string& token, const std::string& name) {
+    return kit.Ask({.method = Method::kPost,
+                    .target = "/api/v1/sources",
+                    .body = R"({"name":")" + name + "\"}",
+                    .headers = {{"Authorization", "Bearer " + token}, {"Idempotency-Key", "k"}}});
+  };
+  const http::Response first = make("t-one", "a");
+  EXPECT_EQ(first.status, 201);
+  EXPECT_EQ(make("t-one", "a").body, first.body);
+  EXPECT_EQ(make("t-two", "b").status, 201) << "a key of somebody else's";
+}
+
 TEST(AuditLog, IsPagedAndKeepsTheNewest) {
   ControlKit kit;  // whose log keeps 20
   for (int i = 0; i < 25; ++i) {
