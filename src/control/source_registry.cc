@@ -271,6 +271,7 @@ Status SourceRegistry::Declare(Draft& draft, const std::vector<SourceSettings>& 
 }
 
 Status SourceRegistry::CheckDeclared(const std::vector<SourceSettings>& declared) const {
+  const std::lock_guard lock(changing_);
   Draft draft = Begin();
   return Declare(draft, declared);
 }

@@ -108,8 +108,8 @@ class SourceRegistry {
   static Result<ingest::SourceSpec*> ForChange(Draft& draft, std::string_view name);
 
   const World world_;
-  std::mutex changing_;        // one change at a time; held while the store syncs
-  std::uint32_t next_id_ = 1;  // under changing_
+  mutable std::mutex changing_;  // one change at a time; held while the store syncs
+  std::uint32_t next_id_ = 1;    // under changing_
 
   mutable std::mutex mutex_;  // never held for long: guards what follows
   std::shared_ptr<const ingest::SourceSnapshot> snapshot_;
