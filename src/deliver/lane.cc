@@ -43,6 +43,7 @@ void Lane::ReplaceSettings(LaneSettings settings) {
     gathering_.stale = !gathering_.members.empty();
     ledger_->batches().ForgetBodies();
   }
+  known_keys_.clear();  // perhaps by another path
   settings_ = std::move(settings);
   schedule_ = RetrySchedule(settings_.schedule);
   limiter_ = RateLimiter(settings_.rate_limit);

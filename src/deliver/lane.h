@@ -12,6 +12,7 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -243,7 +244,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     MonoNanos began_ns = 0;
     bool stale = false;  // the mapping was changed: the body must be made anew
   };
-  // What a batch's body is made of, in order.
+  // Events that are read together: what a batch's body is made of, in order.
   struct Assembly {
     std::vector<Position> places;
     std::vector<std::string> kept;  // as EncodeKept wrote it; empty: not there
@@ -320,6 +321,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void Follow(const log::RecordView& record, KeyQueues::Key key, MonoNanos now);
   bool SendFollower(MonoNanos now);
   std::optional<KeyQueues::Key> ClaimKey(Position at);
+  void AskKeys(Position first, MonoNanos now);
+  void KeysRead(const Assembly& asked);
   void ExpireHeads(MonoNanos now);
   void WatchHead(Position at, KeyQueues::Key key, MonoNanos since, MonoNanos now);
   void GiveUpHead(Position at, MonoNanos now);
@@ -354,6 +357,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void SendBatch(BatchId id, MonoNanos now);
   std::uint64_t BeginBatchAttempt(BatchId id, const BatchRows::Batch& batch, MonoNanos now);
   void AssembleBatch(std::uint64_t token, const StoredBatch& batch);
+  using KeptRead = std::function<void(Lane& lane, const Assembly& assembly)>;
+  void ReadKept(const std::shared_ptr<Assembly>& assembly, KeptRead then);
   void Assembled(std::uint64_t token, const Assembly& assembly);
   void DeliverBatch(std::uint64_t token, const log::RecordView& first, std::string_view body,
                     bool mapped);
@@ -422,6 +427,9 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   // Heads that wait for a retry, by when their first attempt began: to be given up in time.
   std::set<std::pair<MonoNanos, Position>> heads_;
   bool caught_up_ = false;
+  // Rows without a key whose event only the store has: what it said, until their turn.
+  std::map<Position, KeyQueues::Key> known_keys_;
+  bool asking_keys_ = false;
 
   std::vector<Reading> reading_;
   InFlights in_flight_;

@@ -24,8 +24,8 @@ void Lane::SendDue(MonoNanos now) {
   while (now >= read_again_at_ && rows_in_flight_ < share && Room(now) > 0) {
     if (const auto batch = ledger_->batches().TakeDue(now)) {
       SendBatch(*batch, now);
-    } else if (Batching()) {
-      break;  // rows join what gathers
+    } else if (Batching() || asking_keys_) {
+      break;  // rows join what gathers, or may not pass those that are asked for their keys
     } else if (const auto due = ledger_->rows().TakeDue(now)) {
       if (GivenUp(*due, now)) continue;
       if (const auto key = ClaimKey(*due)) SendRow(*due, *key, now);

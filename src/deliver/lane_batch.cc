@@ -53,7 +53,7 @@ void Lane::Gather(const log::RecordView& record, std::string_view body, KeyQueue
 void Lane::GatherRows(MonoNanos now) {
   const std::size_t bytes = std::min(kRowBytesExpected, settings_.batch.bytes / 4);
   // Without room none of them could go, or be asked about.
-  while (now >= read_again_at_ && Room(now) > 0 && MayGather(bytes, now)) {
+  while (now >= read_again_at_ && !asking_keys_ && Room(now) > 0 && MayGather(bytes, now)) {
     if (const auto due = ledger_->rows().TakeDue(now)) {
       if (GivenUp(*due, now)) continue;
       if (const auto key = ClaimKey(*due)) GatherRow(*due, *key, now);

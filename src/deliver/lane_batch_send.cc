@@ -95,16 +95,21 @@ void Lane::AssembleBatch(std::uint64_t token, const StoredBatch& batch) {
     Assembled(token, *assembly);
     return;
   }
+  ReadKept(assembly, [token](Lane& lane, const Assembly& whole) { lane.Assembled(token, whole); });
+}
+
+// What is missing comes from the copies in the store; `then` on the loop.
+void Lane::ReadKept(const std::shared_ptr<Assembly>& assembly, KeptRead then) {
   world_.committer->Post([weak = weak_from_this(), store = world_.store, loop = world_.loop,
-                          lane = id_, token, assembly] {
+                          lane = id_, assembly, then = std::move(then)] {
     for (std::size_t i = 0; i < assembly->places.size(); ++i) {
       if (!assembly->kept[i].empty()) continue;
       auto body = store->Get(store::Family::kOwned, keys::KeptBody(lane, assembly->places[i]));
       if (!body) assembly->read = std::unexpected(body.error());
       if (body && *body) assembly->kept[i] = std::move(**body);
     }
-    loop->Post([weak, token, assembly] {
-      if (const auto self = weak.lock()) self->Assembled(token, *assembly);
+    loop->Post([weak, assembly, then] {
+      if (const auto self = weak.lock()) then(*self, *assembly);
     });
   });
 }

@@ -9,6 +9,12 @@
 #include "deliver/order_key.h"
 
 namespace tributary::deliver {
+namespace {
+
+// Read ahead, because many dead letters are often redriven at once; their events are in memory.
+constexpr std::size_t kKeysAskedMax = 64;
+
+}  // namespace
 
 void Lane::LoadKeys() {
   for (const auto& [at, row] : ledger_->rows().all()) {
@@ -48,7 +54,7 @@ void Lane::Follow(const log::RecordView& record, KeyQueues::Key key, MonoNanos n
 // Sends the next record that has nobody before it any more. When order was switched off, that is
 // every follower. False when there is none.
 bool Lane::SendFollower(MonoNanos now) {
-  if (keys_.followers() == 0 || !CaughtUp()) return false;
+  if (keys_.followers() == 0 || !CaughtUp() || asking_keys_) return false;
   const auto next = keys_.TakeReady(!settings_.ordered);
   if (!next) return false;
   const auto& [key_of_row, at] = *next;
@@ -73,14 +79,22 @@ bool Lane::SendFollower(MonoNanos now) {
 std::optional<KeyQueues::Key> Lane::ClaimKey(Position at) {
   const KeyQueues::Key held = ledger_->rows().Find(at)->stored.key;
   if (!settings_.ordered || held != 0) return held;
-  const auto found = world_.log->ReadOne(at.partition, at.offset);
-  const MonoNanos now = world_.loop->Now();
-  if (!found && CannotReadNow(found.error(), now)) {
-    PutRowBack(at, 0, now);
-    return std::nullopt;
+  KeyQueues::Key key = 0;
+  if (const auto known = known_keys_.find(at); known != known_keys_.end()) {
+    key = known->second;
+  } else {
+    const auto found = world_.log->ReadOne(at.partition, at.offset);
+    const MonoNanos now = world_.loop->Now();
+    if (!found && CannotReadNow(found.error(), now)) {
+      PutRowBack(at, 0, now);
+      return std::nullopt;
+    }
+    if (!found) {
+      AskKeys(at, now);
+      return std::nullopt;
+    }
+    key = OrderKey(found->record, settings_.order_path);
   }
-  if (!found) return 0;
-  const KeyQueues::Key key = OrderKey(found->record, settings_.order_path);
   if (keys_.Taken(key)) {
     ledger_->rows().SetInFlight(at, false);
     keys_.Follow(key, at);
@@ -88,6 +102,51 @@ std::optional<KeyQueues::Key> Lane::ClaimKey(Position at) {
   }
   keys_.Hold(key);
   return key;
+}
+
+// Only the copies beside the rows know the keys of `first` and of what is due after it. Reading
+// them may block; until they are known no row and no follower may pass them.
+void Lane::AskKeys(Position first, MonoNanos now) {
+  auto asked = std::make_shared<Assembly>();
+  asked->places.push_back(first);
+  while (asked->places.size() < kKeysAskedMax) {
+    const auto next = ledger_->rows().TakeDue(now);
+    if (!next) break;
+    const WaitingRows::Row row = *ledger_->rows().Find(*next);
+    const auto found = world_.log->ReadOne(next->partition, next->offset);
+    if (row.stored.key != 0 || found || CannotReadNow(found.error(), now)) {
+      ledger_->rows().Put(*next, row.stored, row.times);
+      break;
+    }
+    asked->places.push_back(*next);
+  }
+  asked->kept.resize(asked->places.size());
+  asking_keys_ = true;
+  ReadKept(asked, [](Lane& lane, const Assembly& read) { lane.KeysRead(read); });
+}
+
+// The rows are due again, and now their keys are known.
+void Lane::KeysRead(const Assembly& asked) {
+  asking_keys_ = false;
+  known_keys_.clear();
+  if (stopped_) return;
+  const MonoNanos now = world_.loop->Now();
+  const bool later = !asked.read && CannotReadNow(asked.read.error(), now);
+  for (std::size_t i = 0; i < asked.places.size(); ++i) {
+    const Position at = asked.places[i];
+    if (ledger_->rows().Find(at) == nullptr) continue;  // its replay was cancelled
+    const WaitingRows::Row row = *ledger_->rows().Find(at);
+    const auto record = DecodeKept(at, asked.kept[i]);
+    if (later) {
+      PutRowBack(at, 0, now);
+    } else if (record) {
+      known_keys_[at] = OrderKey(*record, settings_.order_path);
+      ledger_->rows().Put(at, row.stored, row.times);
+    } else {
+      LoseRow(at, 0, row.times.since);
+    }
+  }
+  Pump();
 }
 
 // Whether one on its way to its first attempt, which holds this key, was let join others of it that
@@ -169,6 +228,7 @@ void Lane::EndPair(Position at, KeyQueues::Key key, MonoNanos since) {
 void Lane::ForgetKeys() {
   keys_ = {};
   heads_.clear();
+  known_keys_.clear();
 }
 
 }  // namespace tributary::deliver

@@ -306,6 +306,119 @@ TEST(LaneOrder, ARedrivenDeadLetterQueuesInItsPlaceAmongWhatWaits) {
   EXPECT_EQ(Taken(w), (Offsets{1, 0, 2}));
 }
 
+// Dead letters of "a" and "b" whose events only the store has, all redriven at once.
+void RedrivePastRetention(DeliverWorld& w, const json& more) {
+  w.Open();
+  json options{{"order", "key"}, {"concurrency", 16}};
+  options.update(more);
+  w.Make("hook", options);
+  w.receivers.answer = [](const std::string&, const Delivery&) {
+    return Receivers::Answer{.outcome = Outcome::Reject("HTTP 400")};
+  };
+  for (int i = 0; i < 3; ++i) {
+    w.AppendAs("a");
+    w.AppendAs("b");
+  }
+  w.sim.RunFor(kS);
+  ASSERT_EQ(w.Stats("hook").dead_lettered, 6U);
+  w.log.AskRelease(0, 6);
+  w.sim.RunFor(kS);
+  w.log.RetainTo(0, 6);
+  w.receivers.seen.clear();
+  w.receivers.answer = [&w](const std::string&, const Delivery& d) {
+    for (const Seen& s : w.receivers.seen) {
+      EXPECT_FALSE(s.key == d.record->fields.key && !s.answered) << "two of " << s.key;
+    }
+    return Receivers::Answer{.outcome = {}, .after = 10 * kMs};
+  };
+  ASSERT_TRUE(w.Answered<DeadMoving>([&](auto done) {
+    w.engine->dead_letters().Move(DeadAction::kRedrive, {}, std::move(done));
+  }));
+}
+
+TEST(LaneOrder, RedrivenDeadLettersPastRetentionHaveTheKeysOfTheirCopies) {
+  DeliverWorld w(14);
+  RedrivePastRetention(w, json::object());
+  const Position live = w.AppendAs("a");
+  ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").delivered == 7; }));
+  const Offsets taken = Taken(w);
+  // Those of one key in the order of the log; the live one was perhaps on its way already.
+  Offsets of_a;
+  Offsets of_b;
+  for (const log::Offset offset : taken) {
+    if (offset != live.offset) (offset % 2 == 0 ? of_a : of_b).push_back(offset);
+  }
+  EXPECT_EQ(of_a, (Offsets{0, 2, 4}));
+  EXPECT_EQ(of_b, (Offsets{1, 3, 5}));
+}
+
+TEST(LaneOrder, RedrivenDeadLettersPastRetentionQueueAgainAfterAPowerCut) {
+  DeliverWorld w(15);
+  RedrivePastRetention(w, json::object());
+  w.sim.RunFor(15 * kMs);
+  w.Crash(15);
+  for (Seen& s : w.receivers.seen) s.answered = true;
+  w.Open();
+  ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").delivered == 6; }));
+}
+
+TEST(LaneOrder, RedrivenDeadLettersPastRetentionKeepTheirOrderInBatches) {
+  DeliverWorld w(16);
+  RedrivePastRetention(w, {{"batch", {{"size", 2}, {"wait", "0s"}}}});
+  ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").delivered == 6; }));
+  EXPECT_EQ(Taken(w).size(), 6U);  // tried before, they go alone
+}
+
+TEST(LaneOrder, RowsPastRetentionThatWaitedBeforeThereWasAnOrderQueueByTheirKeys) {
+  DeliverWorld w(18);
+  w.Open();
+  w.Make("hook", {{"retry", {{"schedule", {"0s", "10s"}}}}});
+  w.receivers.answer = [](const std::string&, const Delivery&) { return Fail500(); };
+  for (int i = 0; i < 4; ++i) w.AppendAs("a");
+  w.sim.RunFor(kS);
+  w.log.AskRelease(0, 4);
+  w.sim.RunFor(kS);
+  w.log.RetainTo(0, 4);
+  ASSERT_TRUE(w.Patch("hook", {{"order", "key"}}));
+  w.receivers.answer = [&w](const std::string&, const Delivery&) {
+    for (const Seen& s : w.receivers.seen) EXPECT_TRUE(s.answered) << s.at.offset;
+    return Receivers::Answer{.outcome = {}, .after = 5 * kS};
+  };
+  ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").delivered == 4; }, 120 * kS));
+}
+
+// More than are asked for at once, and one whose copy is lost: it is no reason for others to wait.
+TEST(LaneOrder, ManyPastRetentionGoInOrderAndALostCopyIsDropped) {
+  DeliverWorld w(17);
+  constexpr log::Offset kMany = 600;
+  w.Open();
+  w.Make("hook", {{"order", "key"}, {"concurrency", 16}});
+  w.receivers.answer = [](const std::string&, const Delivery&) {
+    return Receivers::Answer{.outcome = Outcome::Reject("HTTP 400")};
+  };
+  for (log::Offset i = 0; i < kMany; ++i) w.AppendAs("k" + std::to_string(i % 7));
+  ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").dead_lettered == kMany; }));
+  w.log.AskRelease(0, kMany);
+  w.sim.RunFor(kS);
+  w.log.RetainTo(0, kMany);
+  store::Batch lost;
+  lost.Delete(store::Family::kOwned, store::keys::KeptBody(1, {0, 300}));
+  ASSERT_TRUE(w.store.Write(lost, store::Sync::kYes).has_value());
+  w.receivers.seen.clear();
+  std::map<std::string, log::Offset> newest;
+  w.receivers.answer = [&](const std::string&, const Delivery& d) {
+    log::Offset& last = newest[std::string(d.record->fields.key)];
+    EXPECT_LE(last, d.record->offset);
+    last = d.record->offset;
+    return Receivers::Answer{};
+  };
+  ASSERT_TRUE(w.Answered<DeadMoving>([&](auto done) {
+    w.engine->dead_letters().Move(DeadAction::kRedrive, {}, std::move(done));
+  }));
+  ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").delivered == kMany - 1; }));
+  EXPECT_EQ(w.Stats("hook").dropped, 1U);
+}
+
 TEST(LaneOrder, DeletingLeavesNoFollowersBehind) {
   DeliverWorld w(12);
   w.Open();
