@@ -203,7 +203,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     std::size_t members = 1;  // of the batch; `at` is its first
     UnixMicros at_us = 0;
     MonoNanos began_ns = 0;
-    MonoNanos since_ns = 0;  // when the pair's first attempt began
+    MonoNanos since_ns = 0;  // when the first attempt of its schedule began
     std::uint32_t revision = 0;
     std::shared_ptr<Destination> destination;  // lives until its attempt has ended
     std::string kept;  // while programs run: the record, as EncodeKept wrote it
@@ -367,7 +367,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
                             const std::vector<RejectedMember>& rejected);
   void LogMembers(const StoredBatch& batch, const StoredAttempt& line);
   void KillBatch(const StoredBatch& batch, MonoNanos since, const std::string& reason);
-  void SplitBatch(const StoredBatch& batch, MonoNanos since, MonoNanos now);
+  void SplitBatch(const StoredBatch& batch, MonoNanos now);
   void ReplaceBatch(BatchId old, std::vector<BatchRows::Batch> parts);
   void ReplaceWithout(StoredBatch batch, WaitingRows::Times times, const MemberGone& gone);
   void Dissolve(BatchId id, MonoNanos now);

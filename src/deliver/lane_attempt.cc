@@ -45,7 +45,7 @@ DeadFacts Lane::FactsAt(Position at) const {
 // A row whose turn came too late: the lane was paused, or its breaker open, for too long.
 bool Lane::GivenUp(Position at, MonoNanos now) {
   const WaitingRows::Row& row = *ledger_->rows().Find(at);
-  if (settings_.total_ns == 0 || row.stored.attempts == 0) return false;
+  if (settings_.total_ns == 0 || row.fresh()) return false;
   if (now - row.times.since <= settings_.total_ns) return false;
   GiveUp(at, "retry.total is over: gave up");
   return true;
@@ -132,7 +132,7 @@ std::uint64_t Lane::BeginAttempt(Position at, KeyQueues::Key key, const WaitingR
                        .row = row != nullptr,
                        .at_us = world_.clock->Now(),
                        .began_ns = now,
-                       .since_ns = made == 0 ? now : row->times.since,
+                       .since_ns = row == nullptr || row->fresh() ? now : row->times.since,
                        .revision = settings_.revision,
                        .destination = settings_.destination};
   in_flight_count_.store(++pairs_in_flight_, std::memory_order_relaxed);

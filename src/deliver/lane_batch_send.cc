@@ -40,8 +40,8 @@ void Lane::SendBatch(BatchId id, MonoNanos now) {
     Dissolve(id, now);
     return;
   }
-  const bool late = settings_.total_ns != 0 && batch.stored.attempts > 0 &&
-                    now - batch.times.since > settings_.total_ns;
+  const bool late =
+      settings_.total_ns != 0 && !batch.fresh() && now - batch.times.since > settings_.total_ns;
   if (late) {
     KillBatch(StoredBatch(batch.stored), batch.times.since,
               "retry.total is over: " + GaveUpAfter(batch.stored.attempts));
@@ -69,7 +69,7 @@ std::uint64_t Lane::BeginBatchAttempt(BatchId id, const BatchRows::Batch& batch,
                        .members = stored.members.size(),
                        .at_us = world_.clock->Now(),
                        .began_ns = now,
-                       .since_ns = stored.attempts == 0 ? now : batch.times.since,
+                       .since_ns = batch.fresh() ? now : batch.times.since,
                        .revision = settings_.revision,
                        .destination = settings_.destination};
   if (!batch.fresh()) ++rows_in_flight_;
@@ -191,7 +191,7 @@ void Lane::SettleBatchOutcome(const InFlight& attempt, const Outcome& outcome, M
   }
   for (const StoredBatch::Member& member : batch.members) ledger_->AddAttempt(member.at, line);
   if (outcome.verdict == Verdict::kReject && settings_.batch.split && batch.members.size() > 1) {
-    SplitBatch(batch, attempt.since_ns, now);
+    SplitBatch(batch, now);
     return;
   }
   const auto wait = NextAttempt(attempt, outcome, now);
@@ -245,16 +245,16 @@ void Lane::KillBatch(const StoredBatch& batch, MonoNanos since, const std::strin
   ledger_->EndBatch(batch.key());
 }
 
-// The halves have the attempts of the whole behind them, and the whole schedule before them.
-void Lane::SplitBatch(const StoredBatch& batch, MonoNanos since, MonoNanos now) {
+// The halves have the attempts of the whole behind them, and the whole schedule before them: it
+// begins when they are sent, however long others of them keep them waiting.
+void Lane::SplitBatch(const StoredBatch& batch, MonoNanos now) {
   const auto middle = batch.members.begin() + static_cast<std::ptrdiff_t>(batch.members.size() / 2);
   std::vector<BatchRows::Batch> halves(2);
   halves[0].stored.members.assign(batch.members.begin(), middle);
   halves[1].stored.members.assign(middle, batch.members.end());
   for (BatchRows::Batch& half : halves) {
-    half.times = {.due = now, .since = since};
+    half.times = {.due = now, .since = now};
     half.stored.attempts = half.stored.base = batch.attempts;
-    half.stored.since_us = batch.since_us;
     half.stored.id = BatchWebhookId(half.stored.members);
   }
   ReplaceBatch(batch.key(), std::move(halves));
@@ -308,7 +308,7 @@ void Lane::Dissolve(BatchId id, MonoNanos now) {
                               .key = member.key,
                               .redriven_after = batch.stored.base},
                              {.due = now, .since = batch.times.since});
-      if (batch.stored.attempts > 0) WatchHead(member.at, member.key, batch.times.since, now);
+      if (!batch.fresh()) WatchHead(member.at, member.key, batch.times.since, now);
     }
     const BatchId next = ledger_->batches().NextAfter(id);
     ledger_->EndBatch(id);
@@ -333,7 +333,7 @@ void Lane::WatchBatch(BatchId id, MonoNanos now) {
 
 void Lane::ExpireBatch(BatchId id, MonoNanos now) {
   const BatchRows::Batch& batch = *ledger_->batches().Find(id);
-  if (batch.in_flight || batch.times.due <= now) return;
+  if (batch.in_flight || batch.fresh() || batch.times.due <= now) return;
   const MonoNanos since = batch.times.since;
   if (now - since < settings_.order_wait_ns) {
     heads_.insert({since, batch.stored.members.front().at});

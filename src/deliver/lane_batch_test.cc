@@ -208,6 +208,43 @@ TEST(LaneBatch, TheHalvesHaveTheWholeScheduleBeforeThem) {
   EXPECT_EQ(w.Stats("hook").delivered, 8U);
 }
 
+// One attempt per second, so that the last of the halves go long after the whole was refused.
+TEST(LaneBatch, HalvesThatWereNotSentYetAreNotTooLate) {
+  BatchWorld w(20);
+  w.Open();
+  w.Make("hook", {{"batch", {{"size", 64}}},
+                  {"concurrency", 8},
+                  {"rate_limit", 1},
+                  {"retry", {{"schedule", {"0s", "1s", "1s"}}, {"total", "5s"}}}});
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    const Numbers numbers = NumbersIn(d.body);
+    return std::ranges::find(numbers, 43) != numbers.end() ? Refuse() : Receivers::Answer{};
+  };
+  w.AppendNumbers(64);
+  w.sim.RunFor(3 * kS);
+  w.Crash(20);  // what is not sent yet, is not late after a restart either
+  w.Open();
+  w.sim.RunFor(120 * kS);
+  EXPECT_EQ(w.Stats("hook").delivered, 63U);
+  EXPECT_EQ(w.Stats("hook").dead_lettered, 1U);
+  EXPECT_EQ(w.Trace("hook", {0, 43}).state, PairState::kDeadLettered);
+}
+
+TEST(LaneBatch, ATotalThatIsOverEndsHalvesThatWereSent) {
+  BatchWorld w(21);
+  w.Open();
+  const json schedule{"0s", "1s", "1s", "1s", "1s", "1s", "1s", "1s"};
+  w.Make("hook", {{"batch", {{"size", 2}}}, {"retry", {{"schedule", schedule}, {"total", "3s"}}}});
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    return Refuse(d.members == 2 ? 400 : 500);
+  };
+  w.AppendNumbers(2);
+  w.sim.RunFor(20 * kS);
+  EXPECT_EQ(w.Stats("hook").dead_lettered, 2U);
+  EXPECT_LE(w.Trace("hook", {0, 1}).attempts_total, 5U);
+  EXPECT_NE(w.Trace("hook", {0, 1}).reason.find("retry.total"), std::string::npos);
+}
+
 TEST(LaneBatch, InOrderOfKeysMembersStayInOrderAndTheirKeysAreHeld) {
   BatchWorld w(7);
   w.Open();

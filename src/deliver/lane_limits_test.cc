@@ -1,5 +1,6 @@
 // How a lane holds back and gives up: the window that answers to 429 and 503, the total deadline,
 // and what a breaker that opened has to say.
+#include "deliver/dead_letters.h"
 #include "deliver/sim_kit_test.h"
 #include "support/durations.h"
 #include "support/rewriting_store.h"
@@ -94,6 +95,28 @@ TEST(LaneLimits, ARowThatWasKeptWaitingPastTheTotalDeadlineIsNotSent) {
   EXPECT_EQ(w.receivers.seen.size(), 1U);
   EXPECT_EQ(w.Trace("hook", at).state, PairState::kDeadLettered);
   EXPECT_EQ(w.Stats("hook").dead_lettered, 1U);
+}
+
+TEST(LaneLimits, RedrivenDeadLettersHaveTheirTotalFromTheirNextAttempt) {
+  DeliverWorld w(12);
+  w.Open();
+  w.Make("hook", {{"retry", {{"schedule", {"0s", "1s", "1s"}}, {"total", "5s"}}}});
+  w.receivers.answer = [](const std::string&, const Delivery&) {
+    return Receivers::Answer{.outcome = Outcome::Reject("HTTP 400")};
+  };
+  w.AppendMany(20);
+  w.sim.RunFor(kS);
+  ASSERT_EQ(w.Stats("hook").dead_lettered, 20U);
+  ASSERT_TRUE(w.Patch("hook", {{"rate_limit", 1}}));
+  w.receivers.answer = [](const std::string&, const Delivery&) { return Receivers::Answer{}; };
+  ASSERT_TRUE(w.Answered<DeadMoving>([&](auto done) {
+    w.engine->dead_letters().Move(DeadAction::kRedrive, {}, std::move(done));
+  }));
+  w.sim.RunFor(10 * kS);
+  w.Crash(12);
+  w.Open();
+  w.sim.RunFor(60 * kS);
+  EXPECT_EQ(w.Stats("hook").delivered, 20U);
 }
 
 TEST(LaneLimits, ABreakerSaysSinceWhenAndWhy) {

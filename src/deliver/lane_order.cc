@@ -20,11 +20,11 @@ void Lane::LoadKeys() {
   for (const auto& [at, row] : ledger_->rows().all()) {
     if (row.kind == WaitingRows::Kind::kFollower || row.stored.key == 0) continue;
     keys_.Hold(row.stored.key);
-    if (row.stored.attempts > 0) heads_.insert({row.times.since, at});
+    if (!row.fresh()) heads_.insert({row.times.since, at});
   }
   for (const auto& [id, batch] : ledger_->batches().all()) {
     const StoredBatch::Member& first = batch.stored.members.front();
-    if (batch.stored.attempts > 0 && first.key != 0) heads_.insert({batch.times.since, first.at});
+    if (!batch.fresh() && first.key != 0) heads_.insert({batch.times.since, first.at});
   }
   for (const auto& [at, row] : ledger_->rows().all()) {
     if (row.kind == WaitingRows::Kind::kFollower) keys_.Follow(row.stored.key, at);
@@ -209,7 +209,7 @@ void Lane::GiveUpHead(Position at, MonoNanos now) {
     ExpireBatch(row->batch, now);
     return;
   }
-  if (row == nullptr || row->in_flight || row->times.due <= now) return;
+  if (row == nullptr || row->in_flight || row->fresh() || row->times.due <= now) return;
   if (!HoldsUpOthers(row->stored.key, row->times.since, now)) {
     WatchHead(at, row->stored.key, row->times.since, now);  // order_wait has grown meanwhile
     return;

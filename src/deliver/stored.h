@@ -83,7 +83,7 @@ Result<StoredCursor> DecodeCursor(std::string_view bytes);
 struct StoredWaiting {
   UnixMicros due_us = 0;
   std::uint32_t attempts = 0;  // made so far
-  UnixMicros since_us = 0;     // when the first one began; 0: not known
+  UnixMicros since_us = 0;     // when the first one of its schedule began; 0: not known, or none
   std::uint64_t key = 0;       // `order: key`: hash of the key it holds; 0: none
   std::uint32_t redriven_after =
       0;  // attempts made before it was redriven: the schedule began anew
@@ -155,7 +155,7 @@ struct StoredBatch {
   UnixMicros due_us = 0;
   std::uint32_t attempts = 0;  // made with its members, those before they were split off included
   std::uint32_t base = 0;      // of these, the ones before it was composed
-  UnixMicros since_us = 0;     // when the first one began; 0: there was none
+  UnixMicros since_us = 0;     // when the first one after these began; 0: there was none
   BatchId after = 0;           // shares keys with this one, which must have ended first; 0: none
   Hash128 id;                  // BatchWebhookId() of its members
   std::vector<Member> members;

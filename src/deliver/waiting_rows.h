@@ -25,6 +25,8 @@ class WaitingRows {
     BatchId batch = 0;  // of a member
     Kind kind = Kind::kRetry;
     bool in_flight = false;
+    // Not attempted, or not since it was redriven: `since` says nothing yet.
+    bool fresh() const { return stored.attempts == stored.redriven_after; }
   };
   // Adds the row or moves it to its next due time.
   void Put(Position at, const StoredWaiting& stored, Times times);
