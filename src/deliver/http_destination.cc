@@ -123,8 +123,10 @@ HttpDestination::~HttpDestination() {
   }
 }
 
+// What every request says of itself, whatever its type.
 Result<http::ClientRequest> HttpDestination::Marked(const Delivery& delivery) const {
   TRY_ASSIGN(http::ClientRequest request, Encode(delivery));
+  if (!delivery.replay.empty()) request.headers.emplace_back(kReplayHeader, delivery.replay);
   const bool notice = delivery.record->fields.kind == log::Kind::kSystem;
   if (notice && !context_.instance.empty()) {
     request.headers.emplace_back(kNoticeHeader, context_.instance);

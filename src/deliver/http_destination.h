@@ -29,6 +29,9 @@ std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_
 // one.
 inline constexpr std::string_view kNoticeHeader = "Tributary-Notice-From";
 
+// The header of a replay's requests: its id.
+inline constexpr std::string_view kReplayHeader = "Tributary-Replay";
+
 // What must be fetched before a request can be sent: an access token. Belongs to one destination
 // instance and ends with it; its loop's thread only.
 class TokenSource {
@@ -46,7 +49,8 @@ class HttpDestination : public Destination {
   explicit HttpDestination(const DestinationContext& context) : context_(context) {}
   ~HttpDestination() override;
 
-  // An error is final for that event and becomes the dead letter's reason.
+  // An error is final for that event and becomes the dead letter's reason. Headers that every type
+  // must send (replays, notices) are added to what it says.
   virtual Result<http::ClientRequest> Encode(const Delivery& delivery) const = 0;
   virtual Outcome Judge(const http::ClientResponse& response, UnixMicros now_us) const {
     return JudgeResponse(response, now_us, context_.retried);

@@ -64,7 +64,6 @@ http::ClientRequest RequestMaker::Make(std::string url, std::string body,
   request.headers.emplace_back("User-Agent", user_agent_);
   deliver::AddWebhookHeaders(delivery.webhook_id, delivery.now_us, body, signer_.get(),
                              request.headers);
-  if (!delivery.replay.empty()) request.headers.emplace_back("Tributary-Replay", delivery.replay);
   for (const auto& [name, value] : options_.headers) {
     request.headers.emplace_back(name, value.Reveal());
   }

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "deliver/destination.h"
 #include "http/tls_kit_test.h"
 #include "support/temp_dir.h"
@@ -99,16 +100,21 @@ struct Contract : ::testing::TestWithParam<std::string> {
                                             .name = "contract",
                                             .files_root = dir.path() + "/files",
                                             .user_agent = "Tributary/1",
+                                            .instance = "contract-1",
                                             .timeout_ns = kTimeout});
     });
   }
   std::future<Outcome> Start(std::uint32_t attempt = 1) {
+    return StartAs(log::Kind::kEvent, "", attempt);
+  }
+  std::future<Outcome> StartAs(log::Kind kind, std::string_view replay, std::uint32_t attempt = 1) {
     auto promise = std::make_shared<std::promise<Outcome>>();
     thread.Call([&] {
-      const log::RecordView record{.fields = {.message_id = "m1"}, .payload = kEvent};
+      const log::RecordView record{.fields = {.kind = kind, .message_id = "m1"}, .payload = kEvent};
       destination->Deliver({.record = &record,
                             .body = kEvent,
                             .webhook_id = kId,
+                            .replay = replay,
                             .attempt = attempt,
                             .now_us = os::SystemClock().Now()},
                            [this, promise](Outcome outcome) {
@@ -307,6 +313,25 @@ TEST_P(HttpContract, TheIdStaysTheSameOverAttempts) {
   for (const std::string& head : heads) {
     EXPECT_NE(head.find(std::string("webhook-id: ") + kId), std::string::npos) << head;
   }
+}
+
+TEST_P(HttpContract, RequestsOfAReplayAndNoticesSayWhatTheyAre) {
+  std::string head;
+  Peer peer([&](int fd) {
+    head = Peer::ReadHead(fd);
+    Peer::Write(fd, "HTTP/1.1 500 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+  });
+  Make(Options(peer.url()));
+  const auto head_of = [&](log::Kind kind, std::string_view replay) {
+    StartAs(kind, replay).get();
+    return AsciiLower(head);
+  };
+  const std::string plain = head_of(log::Kind::kEvent, "");
+  EXPECT_EQ(plain.find("tributary-"), std::string::npos) << plain;
+  const std::string replay = head_of(log::Kind::kEvent, "rpl_00000007");
+  EXPECT_NE(replay.find("tributary-replay: rpl_00000007\r\n"), std::string::npos) << replay;
+  const std::string notice = head_of(log::Kind::kSystem, "");
+  EXPECT_NE(notice.find("tributary-notice-from: contract-1\r\n"), std::string::npos) << notice;
 }
 
 // ---- The door: every type, HTTP or not ----
