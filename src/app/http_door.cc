@@ -1,7 +1,7 @@
 #include "app/http_door.h"
 
 #include "app/translate.h"
-#include "deliver/http_destination.h"
+#include "deliver/notice.h"
 #include "http/error_response.h"
 
 namespace tributary::app {

@@ -8,6 +8,7 @@
 
 #include "base/ascii.h"
 #include "deliver/http_date.h"
+#include "deliver/notice.h"
 #include "deliver/sent_secrets.h"
 
 namespace tributary::deliver {
@@ -127,8 +128,7 @@ HttpDestination::~HttpDestination() {
 Result<http::ClientRequest> HttpDestination::Marked(const Delivery& delivery) const {
   TRY_ASSIGN(http::ClientRequest request, Encode(delivery));
   if (!delivery.replay.empty()) request.headers.emplace_back(kReplayHeader, delivery.replay);
-  const bool notice = delivery.record->fields.kind == log::Kind::kSystem;
-  if (notice && !context_.instance.empty()) {
+  if (IsNotice(delivery.record->fields) && !context_.instance.empty()) {
     request.headers.emplace_back(kNoticeHeader, context_.instance);
   }
   return request;

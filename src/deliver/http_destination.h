@@ -24,11 +24,6 @@ Outcome JudgeResponse(const http::ClientResponse& response, UnixMicros now_us,
 // negative, no number and no date: the schedule decides then.
 std::optional<MonoNanos> ParseRetryAfter(std::string_view value, UnixMicros now_us);
 
-// The header of a record of kind system: whose notice it is (DestinationContext::instance). A
-// server refuses its own, or a notice that became an event there could be the cause of the next
-// one.
-inline constexpr std::string_view kNoticeHeader = "Tributary-Notice-From";
-
 // The header of a replay's requests: its id.
 inline constexpr std::string_view kReplayHeader = "Tributary-Replay";
 

@@ -58,8 +58,8 @@ void Lane::Start() {
   ledger_->OnCommit([weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->Pump();
   });
-  ledger_->OnDead([this](Position at, const StoredDead& dead) {
-    Note(MetaEvent::kDeadLettered, dead.reason, 1, DeliveryId(id_, at));
+  ledger_->OnDead([this](Position at, const StoredDead& dead, const DeadFacts& facts) {
+    NoteDead(at, dead.reason, facts);
   });
   if (replay_ && replay_->live) replay_->live->replays_.push_back(weak_from_this());
   // Perhaps the power went before all of it was dropped.

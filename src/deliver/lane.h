@@ -215,6 +215,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     log::Offset release = 0;    // the log wants everything below gone
     log::Offset released = 0;   // how far that was worked off
     std::uint64_t dropped = 0;  // by it
+    std::uint64_t notices = 0;  // of these
     bool releasing = false;
   };
   // What is left to read before the others of the loop go on.
@@ -242,7 +243,8 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
     std::string body;                                        // "[" and the members' so far
     std::unordered_map<KeyQueues::Key, std::uint32_t> held;  // how often by its members
     MonoNanos began_ns = 0;
-    bool stale = false;  // the mapping was changed: the body must be made anew
+    bool stale = false;    // the mapping was changed: the body must be made anew
+    bool notices = false;  // its members are some: others are not among them
   };
   // Events that are read together: what a batch's body is made of, in order.
   struct Assembly {
@@ -336,6 +338,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   bool Batching() const { return settings_.batch.size > 1; }
   bool GatherFull(std::size_t bytes_to_come) const;
   bool MayGather(std::size_t bytes, MonoNanos now);
+  bool MayMix(const log::RecordView& record) const;
   bool MayJoin(KeyQueues::Key key) const;
   void Gather(const log::RecordView& record, std::string_view body, KeyQueues::Key key,
               MonoNanos now);
@@ -402,6 +405,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   // meta_events_lane.cc
   void Note(MetaEvent what, std::string_view reason, std::uint64_t count = 1,
             std::string_view delivery_id = {}) const;
+  void NoteDead(Position at, const std::string& reason, const DeadFacts& facts);
 
   void ReplaceSettings(LaneSettings settings);
   void CancelInFlight();

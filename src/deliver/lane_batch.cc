@@ -5,6 +5,7 @@
 
 #include "base/logging.h"
 #include "deliver/lane.h"
+#include "deliver/notice.h"
 
 namespace tributary::deliver {
 
@@ -30,6 +31,11 @@ bool Lane::MayGather(std::size_t bytes, MonoNanos now) {
   return !GatherFull(bytes) || FlushIfRoom(now);
 }
 
+// Notices and other events share no batch: the mark of the request says it of all.
+bool Lane::MayMix(const log::RecordView& record) const {
+  return gathering_.members.empty() || gathering_.notices == IsNotice(record.fields);
+}
+
 // Records of one key may share a batch, because they stay in order within it.
 bool Lane::MayJoin(KeyQueues::Key key) const {
   if (!Batching() || settings_.schedule.front() != 0 || keys_.HasFollowers(key)) return false;
@@ -39,7 +45,10 @@ bool Lane::MayJoin(KeyQueues::Key key) const {
 
 void Lane::Gather(const log::RecordView& record, std::string_view body, KeyQueues::Key key,
                   MonoNanos now) {
-  if (gathering_.members.empty()) gathering_.began_ns = now;
+  if (gathering_.members.empty()) {
+    gathering_.began_ns = now;
+    gathering_.notices = IsNotice(record.fields);
+  }
   gathering_.body += gathering_.members.empty() ? '[' : ',';
   gathering_.body += body;
   gathering_.members.push_back({.at = {record.partition, record.offset},
@@ -127,7 +136,8 @@ bool Lane::AddRow(const log::RecordView& record, KeyQueues::Key key, MonoNanos n
     Send(BeginAttempt(at, key, row, now), record);
     return true;
   }
-  const bool fits = !GatherFull(record.payload.size()) || FlushIfRoom(now);
+  const bool joins = !GatherFull(record.payload.size()) && MayMix(record);
+  const bool fits = joins || FlushIfRoom(now);
   const bool first = row->stored.attempts == 0;
   if (first && HeldElsewhere(key, fits)) {
     FollowInstead(at, key, now);

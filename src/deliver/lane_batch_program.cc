@@ -22,7 +22,7 @@ void Lane::GatherAsked(std::uint64_t token, const log::RecordView& record, std::
   const InFlight attempt = TakeUnsent(token);
   const MonoNanos now = world_.loop->Now();
   const bool again = attempt.attempt > 1;
-  if (!again && GatherFull(body.size())) Flush(now);
+  if (!again && (GatherFull(body.size()) || !MayMix(record))) Flush(now);
   if (again) {
     ComposeAlone(record, body, attempt.key);
   } else if (HeldElsewhere(attempt.key, true)) {

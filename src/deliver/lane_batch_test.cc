@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "deliver/notice.h"
 #include "deliver/sim_kit_test.h"
 #include "support/durations.h"
 #include "support/rewriting_store.h"
@@ -437,6 +438,36 @@ TEST(LaneBatch, RetentionKeepsTheEventsOfABatchThatWaits) {
   ASSERT_TRUE(w.sim.RunUntil([&] { return w.Stats("hook").delivered == 4; }, 2 * 3'600 * kS));
   EXPECT_EQ(NumbersIn(w.receivers.seen.back().body), (Numbers{0, 1, 2, 3}));
   EXPECT_EQ(w.receivers.seen.back().webhook_id, w.receivers.seen.front().webhook_id);
+}
+
+// One header says of a whole request that its events were notices.
+TEST(LaneBatch, NoticesAndOtherEventsShareNoBatch) {
+  BatchWorld w(22);
+  w.Open();
+  w.Make("hook", {{"batch", {{"size", 10}, {"wait", "1s"}}}});
+  for (int i = 0; i < 9; ++i) {
+    const bool notice = i >= 3 && i < 5;
+    w.AppendAs({}, "Event", R"({"n":)" + std::to_string(i) + "}", 0, notice ? kFlagNotice : 0);
+  }
+  w.sim.RunFor(5 * kS);
+  EXPECT_EQ(w.Requests(), (std::vector<Numbers>{{0, 1, 2}, {3, 4}, {5, 6, 7, 8}}));
+}
+
+// Nor when they wait as rows first.
+TEST(LaneBatch, NoticesThatWaitedShareNoBatchWithOthers) {
+  BatchWorld w(23);
+  w.Open();
+  w.Make("hook", {{"batch", {{"size", 10}, {"wait", "1s"}}}, {"retry", {{"schedule", {"1s"}}}}});
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    const bool notice = IsNotice(d.record->fields);
+    for (const int n : NumbersIn(d.body)) EXPECT_EQ(n % 3 == 0, notice) << d.body;
+    return Receivers::Answer{};
+  };
+  for (int i = 0; i < 9; ++i) {
+    w.AppendAs({}, "Event", R"({"n":)" + std::to_string(i) + "}", 0, i % 3 == 0 ? kFlagNotice : 0);
+  }
+  w.sim.RunFor(30 * kS);
+  EXPECT_EQ(w.Stats("hook").delivered, 9U);
 }
 
 TEST(LaneBatch, DrainLeavesWhatOnlyGatheredInTheLog) {

@@ -80,8 +80,9 @@ bool Lane::MayTake(const Reading& reading, const log::RecordView& record, MonoNa
   const bool full = ledger_->rows().size() + perhaps_rows >= world_.waiting_rows_max;
   if (full && reading.next >= reading.known) return false;
   if (Batching()) {
-    const bool gathers = MayGather(record.payload.size(), now);
-    return gathers && (Room(now) > 0 || !AsksPrograms({record.partition, record.offset}));
+    if (!MayGather(record.payload.size(), now)) return false;
+    if (AsksPrograms({record.partition, record.offset})) return Room(now) > 0;
+    return MayMix(record) || FlushIfRoom(now);
   }
   return Room(now) > 0;
 }

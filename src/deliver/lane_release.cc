@@ -5,6 +5,7 @@
 
 #include "base/logging.h"
 #include "deliver/lane.h"
+#include "deliver/notice.h"
 
 namespace tributary::deliver {
 
@@ -82,6 +83,7 @@ void Lane::ReleaseWindow(const Window& window, log::Offset end) {
     const Matcher* matcher = rules_.At(p, at.offset).matcher;
     if (matcher != nullptr && MatchesNatively(*matcher, record)) {
       ++run.counts.dropped;
+      if (IsNotice(record.fields)) ++reading.notices;
       AddToRuns(dropped, at.offset, at.offset + 1);
       if (dropped.size() == kRunsPerRowMax) {
         ledger_->NoteDropped(p, DropRule::kRetention, world_.clock->Now(),
@@ -103,8 +105,11 @@ void Lane::ReleaseWindow(const Window& window, log::Offset end) {
 void Lane::FinishRelease(log::Partition partition) {
   Reading& reading = reading_[partition];
   reading.releasing = false;
+  const std::uint64_t notices = std::exchange(reading.notices, 0);
+  if (reading.dropped > notices) {
+    Note(MetaEvent::kRetentionLoss, "retention", reading.dropped - notices);
+  }
   if (reading.dropped > 0) {
-    Note(MetaEvent::kRetentionLoss, "retention", reading.dropped);
     LogWarn("retention_dropped", {{"destination", name_},
                                   {"partition", partition},
                                   {"below", reading.release},

@@ -180,7 +180,7 @@ void Ledger::SettleDead(Position at, const StoredDead& dead, const DeadFacts& fa
   Put(keys::DeadLetterAge(lane_, dead.at_us, at),
       EncodeDeadAge({.attempts = dead.attempts, .facts = facts}));
   dead_bytes_ += facts.bytes;
-  if (on_dead_) on_dead_(at, dead);
+  if (on_dead_) on_dead_(at, dead, facts);
   MarkDirty();
 }
 

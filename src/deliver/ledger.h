@@ -74,7 +74,8 @@ class Ledger : public std::enable_shared_from_this<Ledger> {
   // Called after every commit, on the loop.
   void OnCommit(std::function<void()> listener) { on_commit_ = std::move(listener); }
   // Called for every dead letter, on the loop; must not call back.
-  using DeadListener = std::function<void(Position at, const StoredDead& dead)>;
+  using DeadListener =
+      std::function<void(Position at, const StoredDead& dead, const DeadFacts& facts)>;
   void OnDead(DeadListener listener) { on_dead_ = std::move(listener); }
 
   // ---- Settling. `row`: the pair had a waiting row until now, which goes. ----

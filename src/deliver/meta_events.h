@@ -3,7 +3,8 @@
 //
 // Lanes note what happened; once a second at most, what was noted becomes one record for each
 // (lane, what) with a count, so that a storm of failures cannot become a storm of notices.
-// A lane whose own destination takes system records notes nothing: no loop is possible.
+// A lane whose own destination takes system records notes nothing, and no dead letter or loss of an
+// event that was a notice (notice.h) is noted: no loop is possible.
 //
 // Best effort: a notice is lost, and counted, when the log takes no records, when
 // kMetaEventsWaitingMax wait already, or in a crash before it was appended. What it speaks of is

@@ -1,6 +1,7 @@
 // What the program tells of itself: to whom, how often, and never in a circle.
 #include "deliver/meta_events.h"
 
+#include "deliver/notice.h"
 #include "deliver/sim_kit_test.h"
 #include "support/durations.h"
 
@@ -98,6 +99,70 @@ TEST(MetaEvents, FailingToTellIsNeverTold) {
   ASSERT_EQ(notices.size(), 3U);  // bad: dead and disabled; ops, which is disabled too: nothing
   for (const json& notice : notices) EXPECT_EQ(notice["data"]["destination"], "bad");
   EXPECT_EQ(json::parse(*w.engine->Get("ops"))["status"], "disabled");
+}
+
+// Appends an event that another server sent as a notice.
+Position AppendNotice(DeliverWorld& w) {
+  return w.AppendAs({}, "Event", R"({"event":1})", 0, kFlagNotice);
+}
+
+TEST(MetaEvents, WhatBecomesOfAnEventThatWasANoticeIsNotTold) {
+  DeliverWorld w(7);
+  w.Open();
+  w.Make("bad");
+  w.receivers.answer = [](const std::string&, const Delivery&) { return Refuse("HTTP 400"); };
+  AppendNotice(w);
+  RunSeconds(w, 5);
+  EXPECT_EQ(w.Stats("bad").dead_lettered, 1U);
+  EXPECT_EQ(Notices(w).size(), 0U);
+  w.Append();
+  RunSeconds(w, 5);
+  ASSERT_EQ(Notices(w).size(), 1U);
+  EXPECT_EQ(Notices(w)[0]["data"]["count"], 1);
+}
+
+// Given up without an attempt, when only the copies know what the events were.
+TEST(MetaEvents, ANoticeThatTheLogHasForgottenIsNotToldEither) {
+  DeliverWorld w(8);
+  w.Open();
+  w.Make("bad", {{"retry", {{"schedule", {"0s", "10s"}}, {"total", "1m"}}}});
+  w.receivers.answer = [](const std::string&, const Delivery&) {
+    return Receivers::Answer{.outcome = Outcome::Retry("HTTP 500")};
+  };
+  AppendNotice(w);
+  AppendNotice(w);
+  const Position event = w.Append();
+  RunSeconds(w, 1);
+  ASSERT_TRUE(w.Answered<std::string>([&](auto d) { w.engine->Pause("bad", std::move(d)); }));
+  w.log.AskRelease(0, 3);
+  RunSeconds(w, 120);
+  w.log.RetainTo(0, 3);
+  ASSERT_TRUE(w.Answered<std::string>([&](auto d) { w.engine->Resume("bad", std::move(d)); }));
+  RunSeconds(w, 5);
+  EXPECT_EQ(w.Stats("bad").dead_lettered, 3U);
+  ASSERT_EQ(Notices(w).size(), 1U);
+  EXPECT_EQ(Notices(w)[0]["data"]["count"], 1);
+  EXPECT_EQ(Notices(w)[0]["data"]["delivery_id"], DeliveryId(1, event));
+}
+
+TEST(MetaEvents, NoticesThatRetentionTookAreNotCounted) {
+  DeliverWorld w(9);
+  w.Open();
+  w.Make("slow");
+  ASSERT_TRUE(w.Answered<std::string>([&](auto d) { w.engine->Pause("slow", std::move(d)); }));
+  for (int i = 0; i < 5; ++i) AppendNotice(w);
+  RunSeconds(w, 1);
+  w.log.AskRelease(0, 5);
+  RunSeconds(w, 3);
+  EXPECT_EQ(w.Stats("slow").dropped, 5U);
+  EXPECT_EQ(Notices(w).size(), 0U);
+  AppendNotice(w);
+  w.Append();
+  RunSeconds(w, 1);
+  w.log.AskRelease(0, 7);
+  RunSeconds(w, 3);
+  ASSERT_EQ(Notices(w).size(), 1U);
+  EXPECT_EQ(Notices(w)[0]["data"]["count"], 1);
 }
 
 TEST(MetaEvents, BreakersAndRetentionAreTold) {

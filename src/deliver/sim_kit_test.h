@@ -81,13 +81,15 @@ class DeliverWorld {
   }
   // With a record key; an empty one is the message id.
   Position AppendAs(std::string_view key, std::string_view name = "Event",
-                    std::string_view payload = R"({"event":1})", log::Partition partition = 0) {
+                    std::string_view payload = R"({"event":1})", log::Partition partition = 0,
+                    std::uint8_t flags = 0) {
     const log::Offset at = log.assigned(partition);
     auto batch = std::make_unique<log::Batch>();
     const std::string id = "m" + std::to_string(partition) + "-" + std::to_string(at);
     const log::RecordFields fields{.received_at_us = sim.Now(),
                                    .source = 1,
                                    .type = log::EventType::kTrack,
+                                   .flags = flags,
                                    .key = key.empty() ? std::string_view(id) : key,
                                    .name = name,
                                    .message_id = id};

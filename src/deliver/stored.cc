@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "deliver/notice.h"
 
 namespace tributary::deliver {
 namespace {
@@ -185,7 +186,8 @@ DeadFacts FactsOf(const log::RecordView& record) {
                             f.message_id.size() + f.correlation_id.size();
   return {.bytes = static_cast<std::uint32_t>(bytes),
           .source = f.source,
-          .message_hash = Hash64(f.message_id)};
+          .message_hash = Hash64(f.message_id),
+          .notice = IsNotice(f)};
 }
 
 std::string EncodeDeadAge(const StoredDeadAge& v) {

@@ -109,6 +109,7 @@ struct DeadFacts {
   std::uint32_t bytes = 0;  // of the event with its header, wherever it lies
   log::SourceId source = 0;
   std::uint64_t message_hash = 0;  // Hash64 of the message id
+  bool notice = false;             // IsNotice(); not stored
 };
 DeadFacts FactsOf(const log::RecordView& record);
 struct StoredDeadAge {

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "codec/gzip.h"
+#include "deliver/notice.h"
 #include "event/json_text.h"
 #include "http/error_response.h"
 #include "ingest/authenticate.h"
@@ -9,9 +10,10 @@
 namespace tributary::sources {
 namespace {
 
-std::uint8_t FlagsOf(bool historical, bool for_all) {
+std::uint8_t FlagsOf(bool historical, bool for_all, bool notice) {
   return static_cast<std::uint8_t>((historical ? log::kFlagHistorical : 0) |
-                                   (for_all ? log::kFlagForAll : 0));
+                                   (for_all ? log::kFlagForAll : 0) |
+                                   (notice ? deliver::kFlagNotice : 0));
 }
 
 static_assert(static_cast<int>(event::Type::kTrack) == static_cast<int>(log::EventType::kTrack));
@@ -139,6 +141,7 @@ std::unexpected<http::Response> Collector::TooLarge(std::size_t bytes_max) {
 void Collector::Begin(const http::Request& request, const Call& call,
                       const ingest::SourceSpec& source) {
   received_at_us_ = context_.clock->Now();
+  notice_ = request.has_header(deliver::kNoticeHeader);
   const std::string_view address = ingest::ClientAddress(request);
   canonicalizer_.Begin({.path_type = call.type,
                         .received_at_us = received_at_us_,
@@ -159,7 +162,7 @@ std::optional<event::Rejection> Collector::AddEvent(const ingest::SourceSpec& so
                                  .source = source.id,
                                  .kind = log::Kind::kEvent,
                                  .type = type,
-                                 .flags = FlagsOf(call.historical, made->for_all),
+                                 .flags = FlagsOf(call.historical, made->for_all, notice_),
                                  .key = made->key,
                                  .name = made->name,
                                  .message_id = made->message_id};

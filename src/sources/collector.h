@@ -72,6 +72,7 @@ class Collector {
   event::Canonicalizer canonicalizer_;
   std::string inflated_;
   UnixMicros received_at_us_ = 0;
+  bool notice_ = false;                            // another Tributary's: deliver/notice.h
   ingest::KeyScopes scopes_ = ingest::kAllScopes;  // of the key of this request
 };
 

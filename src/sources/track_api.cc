@@ -2,6 +2,7 @@
 // relation to /v1/track: another body, another answer.
 #include "base/limits.h"
 #include "config/json_schema.h"
+#include "deliver/notice.h"
 #include "event/json_document.h"
 #include "event/json_text.h"
 #include "event/seed_form.h"
@@ -130,11 +131,13 @@ class TrackApi final : public ingest::Source {
       metrics_.Rejected(**source, "seed_validation");
       return Answer(request, std::move(made).error(), std::move(responder));
     }
+    const bool notice = request.has_header(deliver::kNoticeHeader);
+    const auto flags = log::kFlagSeedForm | (notice ? deliver::kFlagNotice : 0);
     const log::RecordFields fields{.received_at_us = now,
                                    .event_time_us = made->event_time_us,
                                    .source = (*source)->id,
                                    .type = log::EventType::kTrack,
-                                   .flags = log::kFlagSeedForm,
+                                   .flags = static_cast<std::uint8_t>(flags),
                                    .key = made->key,
                                    .name = made->name,
                                    .message_id = made->message_id};

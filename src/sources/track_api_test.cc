@@ -1,5 +1,6 @@
 #include <regex>
 
+#include "deliver/notice.h"
 #include "event/seed_form.h"
 #include "sources/source_kit_test.h"
 
@@ -99,6 +100,12 @@ TEST(TrackApi, KeylessOnlyWhereThatIsAllowed) {
   EXPECT_EQ(declared.Only().fields.source, 2u);
   SourceKit loopback;
   EXPECT_EQ(Track(loopback, kBody, "?writeKey=wrong").status, 401);
+}
+
+TEST(TrackApi, AnEventThatWasANoticeIsKnownByItsFlag) {
+  SourceKit kit;
+  kit.Ask({.target = "/track", .body = kBody, .headers = {{"Tributary-Notice-From", "far"}}});
+  EXPECT_EQ(kit.Only().fields.flags, log::kFlagSeedForm | deliver::kFlagNotice);
 }
 
 TEST(TrackApi, IsNotTheTrackingApisTrack) {

@@ -1,4 +1,5 @@
 #include "codec/gzip.h"
+#include "deliver/notice.h"
 #include "sources/collector.h"
 #include "sources/source_kit_test.h"
 
@@ -65,6 +66,20 @@ TEST(TrackingApi, EveryPathSaysItsType) {
     EXPECT_EQ(kit.Only().fields.type, log::EventType::kTrack) << path;
     const int historical = std::string(path) == "/v1/import" ? log::kFlagHistorical : 0;
     EXPECT_EQ(kit.Only().fields.flags, historical | log::kFlagForAll);
+  }
+}
+
+TEST(TrackingApi, EventsThatWereNoticesAreKnownByTheirFlag) {
+  const std::vector<std::pair<std::string, std::string>> headers{
+      {"Authorization", "Basic V1JJVEVfS0VZOg=="}, {"tributary-notice-from", "far"}};
+  for (const auto& [path, body] : std::map<std::string, std::string>{
+           {"/v1/t", R"({"userId":"u","event":"e"})"}, {"/v1/batch", BatchOf(1)}}) {
+    SourceKit kit;
+    kit.Ask({.target = path, .body = body, .headers = headers});
+    EXPECT_EQ(kit.Only().fields.flags, log::kFlagForAll | deliver::kFlagNotice) << path;
+    // Of the next request nothing is known.
+    kit.Ask({.target = "/v1/t", .body = R"({"userId":"v","event":"e"})", .headers = {headers[0]}});
+    EXPECT_EQ(kit.Records().back().fields.flags, log::kFlagForAll) << path;
   }
 }
 

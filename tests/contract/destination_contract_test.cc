@@ -9,6 +9,7 @@
 
 #include "base/ascii.h"
 #include "deliver/destination.h"
+#include "deliver/notice.h"
 #include "http/tls_kit_test.h"
 #include "support/temp_dir.h"
 
@@ -104,13 +105,13 @@ struct Contract : ::testing::TestWithParam<std::string> {
                                             .timeout_ns = kTimeout});
     });
   }
-  std::future<Outcome> Start(std::uint32_t attempt = 1) {
-    return StartAs(log::Kind::kEvent, "", attempt);
-  }
-  std::future<Outcome> StartAs(log::Kind kind, std::string_view replay, std::uint32_t attempt = 1) {
+  std::future<Outcome> Start(std::uint32_t attempt = 1) { return StartAs({}, "", attempt); }
+  std::future<Outcome> StartAs(log::RecordFields fields, std::string_view replay,
+                               std::uint32_t attempt = 1) {
+    fields.message_id = "m1";
     auto promise = std::make_shared<std::promise<Outcome>>();
     thread.Call([&] {
-      const log::RecordView record{.fields = {.kind = kind, .message_id = "m1"}, .payload = kEvent};
+      const log::RecordView record{.fields = fields, .payload = kEvent};
       destination->Deliver({.record = &record,
                             .body = kEvent,
                             .webhook_id = kId,
@@ -322,16 +323,19 @@ TEST_P(HttpContract, RequestsOfAReplayAndNoticesSayWhatTheyAre) {
     Peer::Write(fd, "HTTP/1.1 500 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
   });
   Make(Options(peer.url()));
-  const auto head_of = [&](log::Kind kind, std::string_view replay) {
-    StartAs(kind, replay).get();
+  const auto head_of = [&](const log::RecordFields& fields, std::string_view replay) {
+    StartAs(fields, replay).get();
     return AsciiLower(head);
   };
-  const std::string plain = head_of(log::Kind::kEvent, "");
+  const std::string plain = head_of({}, "");
   EXPECT_EQ(plain.find("tributary-"), std::string::npos) << plain;
-  const std::string replay = head_of(log::Kind::kEvent, "rpl_00000007");
+  const std::string replay = head_of({}, "rpl_00000007");
   EXPECT_NE(replay.find("tributary-replay: rpl_00000007\r\n"), std::string::npos) << replay;
-  const std::string notice = head_of(log::Kind::kSystem, "");
-  EXPECT_NE(notice.find("tributary-notice-from: contract-1\r\n"), std::string::npos) << notice;
+  for (const log::RecordFields& notice : {log::RecordFields{.kind = log::Kind::kSystem},
+                                          log::RecordFields{.flags = deliver::kFlagNotice}}) {
+    const std::string marked = head_of(notice, "");
+    EXPECT_NE(marked.find("tributary-notice-from: contract-1\r\n"), std::string::npos) << marked;
+  }
 }
 
 // ---- The door: every type, HTTP or not ----

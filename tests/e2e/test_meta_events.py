@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from blackbox import Receiver, wait_until
+from blackbox import Receiver, Tributary, wait_until
 
 
 def send(server, ids, event="Order"):
@@ -85,6 +85,28 @@ def test_a_notice_never_becomes_an_event_of_its_own_server(tributary, own):
         assert "Tributary-Notice-From" in {name.title() for name in ops.all()[0]["headers"]}
         reason = tributary.get("/api/v1/dead-letters?destination=own").json()["data"][0]["reason"]
         assert "400" in reason, reason
+
+
+def test_no_notice_goes_in_a_circle_over_two_servers(tmp_path):
+    """Each takes the other's notices as events; the one has a destination that refuses everything."""
+    near = Tributary(data_dir=tmp_path / "near")
+    far = Tributary(data_dir=tmp_path / "far")
+    with near, far, Receiver(lambda r: 400) as bad, Receiver() as ops:
+        near.destination("bad", url=bad.url)
+        near.destination("ops", url=ops.url, kind="system", names=["event.*"])
+        near.destination("to-far", url=f"http://{far.host}:{far.port}/v1/track", kind="system",
+                         mapping=NOTICE_AS_EVENT, headers={"Authorization": "Basic ZGVtbzo="})
+        far.destination("to-near", type="tributary", url=f"http://{near.host}:{near.port}",
+                        write_key="demo", batch={"size": 10, "wait": "0s"})
+        send(near, ["m1"])
+        wait_until(lambda: near.stats("bad")["dead_lettered"] == 2,
+                   message="the notice, which came back as an event")
+        time.sleep(3.5)  # three flushes: a loop would show
+        assert near.stats("bad")["dead_lettered"] == 2
+        assert far.stats("to-near")["delivered"] == 1
+        assert [b["data"]["count"] for b in ops.bodies()] == [1]
+        send(near, ["m2"])  # of others it is still told
+        wait_until(lambda: len(ops.all()) == 2, message="the notice of another event")
 
 
 def test_a_storm_of_dead_letters_is_a_few_notices(tributary):
