@@ -115,7 +115,11 @@ class File final : public deliver::Destination {
   ~File() override {
     if (timer_ != 0) loop_->Cancel(timer_);
     // Another instance may be going on with it: then it only begins its next file a little early.
-    if (rotates_) blocking_->Post([blocking = blocking_, sink = sink_] { EndAll(blocking, sink); });
+    if (!rotates_) return;
+    blocking_->Post([blocking = blocking_, sink = sink_] {
+      sink->End();
+      EndAll(blocking, sink);
+    });
   }
 
   void Deliver(const deliver::Delivery& delivery, Done done) override {
@@ -150,12 +154,14 @@ class File final : public deliver::Destination {
     });
   }
 
-  // Piece by piece, so that others' files are not held up.
+  // Piece by piece, so that others' files are not held up; later where that fails, because nobody
+  // looks for the files of a destination that was deleted.
   static void EndAll(os::Executor* blocking, const std::shared_ptr<LineSink>& sink) {
-    sink->End();
-    if (sink->Tick() == MonoNanos{0}) {
-      blocking->Post([blocking, sink] { EndAll(blocking, sink); });
-    }
+    const std::optional<MonoNanos> wait = sink->Tick();
+    if (!wait || sink->ended()) return;
+    auto again = [blocking, sink] { EndAll(blocking, sink); };
+    if (*wait == 0) return blocking->Post(std::move(again));
+    blocking->At(blocking->Now() + *wait, std::move(again));
   }
 
   // On the blocking thread, one piece; then again when it wants to be called.

@@ -20,6 +20,8 @@ class LineSink {
   virtual std::optional<MonoNanos> Tick() { return std::nullopt; }
   // Nobody will append any more (for now): what is open may be ended.
   virtual void End() {}
+  // Nothing of what was ended is left to Tick().
+  virtual bool ended() { return true; }
 };
 
 }  // namespace tributary::destinations

@@ -188,6 +188,11 @@ void RotatingFile::End() {
   if (part_ != nullptr && bytes_ > 0) Rotate();
 }
 
+bool RotatingFile::ended() {
+  const std::lock_guard lock(mutex_);
+  return recovered_ && endings_.empty();
+}
+
 std::optional<MonoNanos> RotatingFile::Tick() {
   const std::lock_guard lock(mutex_);
   TakeChange();

@@ -52,6 +52,7 @@ class RotatingFile final : public LineSink {
   Status Append(std::string_view lines) override;
   std::optional<MonoNanos> Tick() override;
   void End() override;
+  bool ended() override;
 
  private:
   // A hidden file whose lines are complete.

@@ -1,6 +1,8 @@
 // Rotated files: when they appear, what they are called, what a crash leaves of them.
 #include "destinations/rotating_file.h"
 
+#include <filesystem>
+
 #include "codec/gzip.h"
 #include "codec/zstd.h"
 #include "destinations/destination_kit_test.h"
@@ -143,6 +145,22 @@ TEST(RotatingFile, TheLastInstanceEndsTheFile) {
   file.reset();
   w.loop.Run();
   EXPECT_EQ(w.Names(), std::string(kFirst) + ".zst ");
+}
+
+TEST(RotatingFile, TheLastInstanceEndsTheFileWhenThatCanBeDone) {
+  Files w;
+  auto file = w.Make("file", w.Options({{"bytes", 100}}));
+  w.Send(*file, "1");
+  const std::string in_the_way = w.root + "/a/" + kFirst;
+  ASSERT_TRUE(std::filesystem::create_directory(in_the_way));
+  file.reset();
+  w.loop.Run();
+  w.loop.Advance(3 * kNanosPerSecond);
+  ASSERT_TRUE(std::filesystem::remove(in_the_way));
+  EXPECT_EQ(w.Names(), std::string(".") + kFirst + ".part ");
+  w.loop.Advance(2 * kEndAgainAfter);
+  EXPECT_EQ(w.Names(), std::string(kFirst) + " ");
+  EXPECT_EQ(w.Text(kFirst), "1\n");
 }
 
 TEST(RotatingFile, AFileThatCannotBeMadeIsARetry) {
