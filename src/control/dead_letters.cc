@@ -67,10 +67,13 @@ Result<UnixMicros> ReadTime(const std::string& field, const json& value) {
   return *at;
 }
 
-// The body of a redrive or deletion. With nothing named (or "all": true) it selects everything.
+// The body of a redrive or deletion. With nothing named (or "all": true) it selects everything,
+// which must be said: no body may be one that got lost.
 Result<DeadSelection> ReadSelection(std::string_view body) {
   DeadSelection selection;
-  if (body.empty()) return selection;
+  if (body.empty()) {
+    return Fail(ErrorCode::kInvalid, "the body says which dead letters; {} is all of them");
+  }
   TRY_ASSIGN(const json object, config::ParseJson(body, kDeadLetterBodyBytesMax, 4));
   if (!object.is_object()) return Fail(ErrorCode::kInvalid, "the body is a JSON object");
   bool all = false;
@@ -271,11 +274,9 @@ void AddDeadLetterHandlers(const ControlWorld& world, Blocking& blocking, Source
       {.query = {"limit", "cursor", "destination", "since", "until", "message_id", "source"},
        .answer = page});
   add(Method::kPost, all + "/redrive", Scope::kWrite, "Sends dead letters again.",
-      &DeadLetterHandlers::Redrive,
-      {.body = SelectionShape(), .body_optional = true, .answer = redrive}, {200, 202});
+      &DeadLetterHandlers::Redrive, {.body = SelectionShape(), .answer = redrive}, {200, 202});
   add(Method::kPost, all + "/delete", Scope::kWrite, "Deletes dead letters.",
-      &DeadLetterHandlers::DeleteMany,
-      {.body = SelectionShape(), .body_optional = true, .answer = deletion}, {200, 202});
+      &DeadLetterHandlers::DeleteMany, {.body = SelectionShape(), .answer = deletion}, {200, 202});
   add(Method::kGet, all + "/redrives/{id}", Scope::kRead, "Shows how far a redrive is.",
       &DeadLetterHandlers::Redriving, {.answer = redrive});
   add(Method::kGet, all + "/deletions/{id}", Scope::kRead, "Shows how far a deletion is.",

@@ -79,6 +79,9 @@ TEST(DeadLetterRoutes, ASelectionIsReadStrictly) {
   EXPECT_EQ(field(R"({"all":true,"destination":"x"})"), "all");
   EXPECT_EQ(kit.Post("/api/v1/dead-letters/redrive", "[]").status, 400);
   EXPECT_EQ(kit.Post("/api/v1/dead-letters/redrive", "{").status, 400);
+  // Everything is said to be meant: a body that got lost is not that.
+  EXPECT_EQ(kit.Post("/api/v1/dead-letters/redrive", "").status, 400);
+  EXPECT_EQ(kit.Post("/api/v1/dead-letters/delete", "").status, 400);
   json many;
   many["ids"] = std::vector<std::string>(deliver::kDeadIdsMax, "dlv_1");
   EXPECT_EQ(kit.Post("/api/v1/dead-letters/redrive", many.dump()).status, 200);
