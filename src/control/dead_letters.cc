@@ -153,6 +153,9 @@ class DeadLetterHandlers {
     }
     auto answer = [responder = std::move(responder)](Result<DeadMoving> moving) mutable {
       if (!moving) return Refuse(responder, moving.error());
+      if (moving->done == 0 && moving->running) {  // its lane takes no changes for the moment
+        return responder.Send(Response::Json(202, MovingText(DeadAction::kDelete, *moving)));
+      }
       if (moving->done == 0) {
         return Refuse(responder,
                       Error(ErrorCode::kNotFound, "id", "there is no dead letter of that id"));
@@ -284,7 +287,7 @@ void AddDeadLetterHandlers(const ControlWorld& world, Blocking& blocking, Source
   add(Method::kGet, all + "/{id}", Scope::kRead, "Shows a dead letter with its event.",
       &DeadLetterHandlers::Get, {.answer = whole});
   add(Method::kDelete, all + "/{id}", Scope::kWrite, "Deletes a dead letter.",
-      &DeadLetterHandlers::DeleteOne, {});
+      &DeadLetterHandlers::DeleteOne, {.answer = deletion}, {202, 204});
 }
 
 }  // namespace tributary::control

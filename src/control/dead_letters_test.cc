@@ -115,5 +115,15 @@ TEST(DeadLetterRoutes, DeletingOneThatIsNotThereIsNotFound) {
   EXPECT_EQ(kit.Ask(call).status, 404);
 }
 
+// Its destination takes no changes for the moment.
+TEST(DeadLetterRoutes, ADeletionThatIsPutOffGoesOnAfterTheAnswer) {
+  ControlKit kit;
+  const Call call{.method = Method::kDelete, .target = "/api/v1/dead-letters/dlv_1"};
+  kit.engine.letters.moving = {.id = "del_1", .running = true, .done = 0, .total = 1};
+  const http::Response later = kit.Ask(call);
+  EXPECT_EQ(later.status, 202);
+  EXPECT_EQ(json::parse(later.body)["id"], "del_1");
+}
+
 }  // namespace
 }  // namespace tributary::control

@@ -52,6 +52,8 @@ ELSEWHERE = [
      "src/http/server_limits_test.cc ServerLimits.BuffersTogether"),
     (503, CHANGES,
      "src/control/front_test.cc Idempotency.OneChangeTooManyIsRefusedBeforeAnythingIsDone"),
+    (202, "DELETE /api/v1/dead-letters/{id}$",
+     "src/control/dead_letters_test.cc DeadLetterRoutes.ADeletionThatIsPutOffGoesOnAfterTheAnswer"),
     # Routes without conflicts of their own; after_a_death shows this one from outside.
     (409, "POST /api/v1/(dead-letters/(redrive|delete)|destinations/{name}/pause)$",
      "src/control/front_test.cc Idempotency.AfterADeathInBetweenNobodyPretendsToKnow"),
