@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 
+#include "deliver/batched_pairs.h"
 #include "deliver/deleted_lane.h"
 #include "deliver/dropped_pairs.h"
 
@@ -16,6 +17,8 @@ namespace keys = store::keys;
 namespace {
 
 constexpr std::size_t kWalk = 512;  // records read at a time
+// Rows that a page looks at: the last turn begins before the limit.
+constexpr std::size_t kRowsPerPageMax = kDeliveryRecordsMax + kWalk;
 
 }  // namespace
 
@@ -96,6 +99,7 @@ void DeliverySearch::NextPartition() {
     if (until) mark_.end = std::min(mark_.end, *until);
   }
   rows_ = UsesRows();
+  tried_in_batches_.clear();
 }
 
 void DeliverySearch::Turn() {
@@ -184,7 +188,7 @@ Result<DeliverySearch::Candidates> DeliverySearch::Next() {
   if (mark_.end > lowest) return NextFromLog(lowest);
   // What the log has let go of is known by its rows only; of what was delivered nothing is left.
   const bool still_there = query_.at && query_.at->offset >= world_.log->first(p);
-  if (query_.state || still_there) {
+  if ((query_.state && query_.state != PairState::kPending) || still_there) {
     NextPartition();
     return Candidates{};
   }
@@ -281,9 +285,24 @@ void DeliverySearch::AddUnsettled(const DeletedLane& lane, log::Offset end, std:
   }
 }
 
+// A member of a batch has no row: what it has been through is in the row of its batch.
+Status DeliverySearch::AddTriedInBatches(LaneId lane, log::Offset end, std::size_t most,
+                                         std::vector<log::Offset>& out) {
+  const auto [entry, unread] = tried_in_batches_.try_emplace(lane);
+  std::vector<log::Offset>& tried = entry->second;  // the newest first
+  if (unread) {
+    TRY_ASSIGN(tried,
+               TriedInBatches(*world_.store, lane, mark_.partition, end, kRowsPerPageMax + most));
+  }
+  const auto first = std::ranges::partition_point(tried, [&](log::Offset o) { return o >= end; });
+  const std::size_t left = static_cast<std::size_t>(tried.end() - first);
+  out.insert(out.end(), first, first + static_cast<std::ptrdiff_t>(std::min(left, most)));
+  return {};
+}
+
 // Offsets of a lane's rows that the query may want, the newest `most` below the mark.
 Status DeliverySearch::RowsBelow(const LaneRef& lane, std::size_t most,
-                                 std::vector<log::Offset>& out) const {
+                                 std::vector<log::Offset>& out) {
   const log::Partition p = mark_.partition;
   // Of the offset where the last page ended, this lane may still be due.
   const bool again = mark_.lane != 0 && lane.id > mark_.lane;
@@ -298,15 +317,16 @@ Status DeliverySearch::RowsBelow(const LaneRef& lane, std::size_t most,
                                 return ++found < most ? Visit::kContinue : Visit::kStop;
                               });
   };
+  const auto wants = [&](PairState state) { return !query_.state || query_.state == state; };
   if (lane.deleted != nullptr && query_.state == PairState::kDropped) {
     AddUnsettled(*lane.deleted, end, most, out);
   }
-  const bool any = !query_.state;  // of those that can have a row
-  if (any || query_.state == PairState::kRetrying) TRY(scan(keys::Prefix::kWaiting, keys::Waiting));
-  if (any || query_.state == PairState::kDeadLettered) {
-    TRY(scan(keys::Prefix::kDeadLetter, keys::DeadLetter));
-  }
-  if (!any && query_.state != PairState::kDropped) return {};
+  if (wants(PairState::kRetrying)) TRY(scan(keys::Prefix::kWaiting, keys::Waiting));
+  if (query_.state == PairState::kRetrying) TRY(AddTriedInBatches(lane.id, end, most, out));
+  if (wants(PairState::kDeadLettered)) TRY(scan(keys::Prefix::kDeadLetter, keys::DeadLetter));
+  // What the log has let go of and is not settled has a copy of its event, whoever has its row.
+  if (wants(PairState::kPending)) TRY(scan(keys::Prefix::kKeptBody, keys::KeptBody));
+  if (!wants(PairState::kDropped)) return {};
   return NewestDropped(*world_.store, lane.id, p, end, most, out);
 }
 

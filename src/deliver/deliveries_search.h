@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -83,7 +84,9 @@ class DeliverySearch : public std::enable_shared_from_this<DeliverySearch> {
   Result<Candidates> Next();
   Result<Candidates> NextFromLog(log::Offset lowest);
   Result<Candidates> NextFromRows();
-  Status RowsBelow(const LaneRef& lane, std::size_t most, std::vector<log::Offset>& out) const;
+  Status RowsBelow(const LaneRef& lane, std::size_t most, std::vector<log::Offset>& out);
+  Status AddTriedInBatches(LaneId lane, log::Offset end, std::size_t most,
+                           std::vector<log::Offset>& out);
   void AddUnsettled(const DeletedLane& lane, log::Offset end, std::size_t most,
                     std::vector<log::Offset>& out) const;
   bool Wanted(const log::RecordView& record) const;
@@ -97,6 +100,8 @@ class DeliverySearch : public std::enable_shared_from_this<DeliverySearch> {
   std::vector<LaneRef> lanes_;
   DeliveryMark mark_;  // where the next candidates begin
   bool rows_ = false;  // rows are looked at, not the log
+  // Of the mark's partition, as far as they were read: what a page may need of each lane.
+  std::map<LaneId, std::vector<log::Offset>> tried_in_batches_;
   bool over_ = false;  // no partition is left
   DeliveryMark next_;  // where the page ended, once it is full
   bool more_ = false;  // something came after

@@ -293,6 +293,70 @@ TEST(Deliveries, WhatRetentionTookIsListedWithItsRule) {
   EXPECT_EQ(w.All({.limit = 6}).size(), 15U + 10U);
 }
 
+// A batch has one row for all its members.
+TEST(Deliveries, MembersOfABatchThatWaitsAreListedAndCountedAsRetrying) {
+  for (const std::uint32_t partitions : {1U, 3U}) {
+    HistoryWorld w(21, partitions);
+    w.receivers.answer = [](const std::string&, const Delivery& d) {
+      return Receivers::Answer{.outcome = d.record->offset % 5 == 4 ? Outcome::Reject("HTTP 400")
+                                                                    : Outcome::Retry("HTTP 500")};
+    };
+    w.Open();
+    const nlohmann::json later{{"schedule", {"0s", "9000s"}}};
+    w.Make("alone", {{"retry", later}});
+    w.Make("hook", {{"batch", {{"size", 7}}}, {"retry", later}});
+    w.AppendMany(60);
+    w.sim.RunFor(5 * kS);
+    ASSERT_GT(w.Stats("hook").retrying, 30U);
+    std::vector<std::string> retrying;
+    for (const DeliveryEntry& entry : w.All()) {
+      if (entry.pair.state == PairState::kRetrying) retrying.push_back(entry.pair.delivery_id);
+    }
+    EXPECT_EQ(retrying.size(), w.Stats("hook").retrying + w.Stats("alone").retrying);
+    for (const std::size_t limit : {1U, 4U, 1'000U}) {
+      const DeliveryQuery query{.state = PairState::kRetrying, .limit = limit};
+      EXPECT_EQ(IdsOf(w.All(query)), retrying) << limit;
+      EXPECT_EQ(w.List(query).total.pairs, retrying.size());
+      EXPECT_TRUE(w.List(query).total.exact);
+    }
+    const auto hook = w.All({.destination = "hook", .state = PairState::kRetrying});
+    EXPECT_EQ(hook.size(), w.Stats("hook").retrying);
+  }
+}
+
+// Of "batched" three wait for a retry and three have a request under way, of "keyed" all wait
+// behind the first: none of them has a row of its own, and the log has let go of their events.
+TEST(Deliveries, WhatOutlivedTheLogInABatchOrBehindItsKeyIsListedInItsState) {
+  HistoryWorld w(22);
+  w.receivers.answer = [](const std::string& destination, const Delivery& d) {
+    if (destination == "batched" && d.record->offset >= 3) return Receivers::Answer{.never = true};
+    return Receivers::Answer{.outcome = Outcome::Retry("HTTP 500")};
+  };
+  w.Open();
+  const nlohmann::json later{{"schedule", {"0s", "9000s"}}};
+  w.Make("batched", {{"batch", {{"size", 3}}}, {"retry", later}});
+  w.Make("keyed", {{"order", "key"}, {"retry", later}});
+  for (int i = 0; i < 6; ++i) w.AppendAs("k");
+  w.sim.RunFor(5 * kS);
+  const auto in_state = [&](PairState state) {
+    const auto some = IdsOf(w.All({.state = state, .limit = 2}));
+    EXPECT_EQ(w.List({.state = state, .limit = 1}).total.pairs, some.size());
+    return some;
+  };
+  const auto pending = in_state(PairState::kPending);
+  const auto retrying = in_state(PairState::kRetrying);
+  const auto all = IdsOf(w.All());
+  ASSERT_EQ(pending.size(), 3U + 5U);
+  ASSERT_EQ(retrying.size(), 3U + 1U);
+  w.log.AskRelease(0, 6);
+  w.sim.RunFor(kS);
+  w.log.RetainTo(0, 6);
+  EXPECT_EQ(in_state(PairState::kPending), pending);
+  EXPECT_EQ(in_state(PairState::kRetrying), retrying);
+  EXPECT_EQ(IdsOf(w.All({.limit = 5})), all);
+  EXPECT_EQ(w.All({.message_id = "m0-4", .not_in_log = true}).size(), 2U);
+}
+
 TEST(Deliveries, APageThatFindsNothingIsBoundedAndGoesOn) {
   HistoryWorld w(6);
   w.Open();
