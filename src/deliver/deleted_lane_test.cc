@@ -157,6 +157,33 @@ TEST(DeletedDestination, ARequestUnderWayIsDroppedOnce) {
   EXPECT_EQ(w.All({.state = PairState::kDropped}).size(), 10U);
 }
 
+// Retention takes the backlog of a paused destination, window after window, and is not at its end.
+TEST(DeletedDestination, WhatARuleDroppedJustBeforeIsDroppedByThatRule) {
+  std::size_t both = 0;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    DeletedWorld w(seed);
+    w.Open();
+    w.Make("hook");
+    ASSERT_TRUE(w.Answered<std::string>([&](auto d) { w.engine->Pause("hook", std::move(d)); }));
+    w.AppendMany(40);
+    w.sim.RunFor(kS);
+    w.log.AskRelease(0, 40);
+    ASSERT_TRUE(w.Delete("hook"));
+    const AuditReport report = w.Audited();
+    ASSERT_EQ(report.destinations.size(), 1U);
+    EXPECT_EQ(report.destinations[0].delivered, 0U) << seed;
+    EXPECT_EQ(report.destinations[0].dropped, 40U) << seed;
+    EXPECT_EQ(report.problems(), 0U) << report.destinations[0].problems[0].what;
+    std::map<std::string, std::size_t> by_rule;
+    for (const DeliveryEntry& entry : w.All({.state = PairState::kDropped})) {
+      ++by_rule[entry.pair.rule];
+    }
+    EXPECT_EQ(by_rule["retention"] + by_rule["destination_deleted"], 40U) << seed;
+    both += by_rule.size() == 2 ? 1 : 0;
+  }
+  EXPECT_GT(both, 0U);
+}
+
 TEST(DeletedDestination, ItsReplaysEndAsCancelledAndCountWhatIsLeft) {
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     DeletedWorld w(seed);

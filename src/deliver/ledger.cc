@@ -310,7 +310,8 @@ void Ledger::SetReleased(log::Partition p, log::Offset end) {
 
 void Ledger::Retire(const std::vector<log::Offset>& ends, const std::vector<Position>& unanswered,
                     UnixMicros now_us) {
-  changes_ = {};  // rows that were about to be written go with the others
+  // What was about to be written stays in the batch: the rows that go are deleted after it, and
+  // which pairs a rule dropped a moment ago must be known.
   for (log::Partition p = 0; p < partitions_.size(); ++p) {
     std::vector<Position> lost = Unfinished(p);
     std::ranges::copy_if(unanswered, std::back_inserter(lost),
