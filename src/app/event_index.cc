@@ -60,4 +60,17 @@ Result<control::EventPlace> DedupeEventIndex::Find(std::optional<log::SourceId> 
   return *std::move(place);
 }
 
+Result<control::EventIndex::Places> DedupeEventIndex::FindAll(
+    const std::vector<log::SourceId>& sources, std::string_view message_id) {
+  TRY_ASSIGN(const std::vector<dedupe::Match> matches,
+             dedupe_.OriginalsOf(sources.empty() ? IdsOf(std::nullopt) : sources, message_id,
+                                 control::kEventsOfIdMax + 1));
+  Places found;
+  for (const dedupe::Match& match : matches)
+    found.places.emplace_back(match.partition, match.offset);
+  found.all = matches.size() <= control::kEventsOfIdMax;
+  if (!found.all) found.places.pop_back();
+  return found;
+}
+
 }  // namespace tributary::app

@@ -16,6 +16,8 @@ class DedupeEventIndex final : public control::EventIndex {
       : dedupe_(dedupe), sources_(sources) {}
   Result<control::EventPlace> Find(std::optional<log::SourceId> source,
                                    std::string_view message_id) override;
+  Result<Places> FindAll(const std::vector<log::SourceId>& sources,
+                         std::string_view message_id) override;
   Status WhenIndexed(log::Partition partition, log::Offset offset, MonoNanos deadline_ns,
                      Wake wake) override {
     return dedupe_.WhenIndexed(partition, offset, deadline_ns, std::move(wake));

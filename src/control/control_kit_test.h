@@ -291,6 +291,20 @@ class FakeIndex final : public EventIndex {
     if (found == places.end()) return Fail(ErrorCode::kNotFound, "no event has this message id");
     return found->second;
   }
+  // Of any source: events that have the id too.
+  std::multimap<std::string, std::pair<log::Partition, log::Offset>, std::less<>> more;
+  std::vector<log::SourceId> asked_sources;
+  Result<Places> FindAll(const std::vector<log::SourceId>& sources, std::string_view id) override {
+    asked_sources = sources;
+    Places found;
+    const auto place = places.find(id);
+    if (place != places.end()) {
+      found.places.emplace_back(place->second.partition, place->second.offset);
+    }
+    const auto [first, last] = more.equal_range(id);
+    for (auto it = first; it != last; ++it) found.places.push_back(it->second);
+    return found;
+  }
   std::string failed;
   std::string failure() const override { return failed; }
   bool ready = true;

@@ -1,5 +1,6 @@
 // /api/v1/deliveries: pairs of events and destinations, listed and shown.
-#include <map>
+#include <algorithm>
+#include <functional>
 
 #include "control/back_to_loop.h"
 #include "control/delivery_text.h"
@@ -127,23 +128,17 @@ class DeliveryHandlers {
     return query;
   }
 
-  // Of several sources of that name the first that has such an event decides.
+  // An id is unique per source only, and a name may be that of several sources, one after another.
   Status Place(DeliveryQuery& query) const {
-    std::vector<std::optional<log::SourceId>> sources(query.sources.begin(), query.sources.end());
-    if (sources.empty()) sources.emplace_back(std::nullopt);
-    for (const auto& source : sources) {
-      const auto place = world_.events->Find(source, *query.message_id);
-      if (place) {
-        query.at = deliver::Position{place->partition, place->offset};
-        return {};
-      }
-      if (place.error().code() != ErrorCode::kNotFound) return std::unexpected(place.error());
-    }
-    query.not_in_log = true;
+    TRY_ASSIGN(const auto found, world_.events->FindAll(query.sources, *query.message_id));
+    for (const auto& [partition, offset] : found.places) query.at.push_back({partition, offset});
+    std::ranges::sort(query.at, std::greater<>());
+    query.more_at = !found.all;
+    query.not_in_log = query.at.empty();
     return {};
   }
 
-  // Names become numbers, and a message id the place of its event, on the worker.
+  // Names become numbers, and a message id the places of its events, on the worker.
   void Resolve(const AskedPtr& asked) {
     const bool taken = blocking_.Run(
         [this, asked]() -> Status {

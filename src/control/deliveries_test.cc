@@ -33,10 +33,24 @@ TEST(DeliveryRoutes, ParametersReachTheEngineAndWrongOnesAreNamed) {
   EXPECT_EQ(asked.state, deliver::PairState::kDeadLettered);
   EXPECT_EQ(asked.destination, "hook");
   EXPECT_EQ(asked.limit, 1000U);
-  EXPECT_EQ(asked.at, (deliver::Position{0, 0}));
+  EXPECT_EQ(asked.at, (std::vector<deliver::Position>{{0, 0}}));
   EXPECT_FALSE(asked.not_in_log);
   EXPECT_EQ(kit.Get(all + "message_id=unknown").status, 200);
   EXPECT_TRUE(kit.engine.fake_deliveries.asked.not_in_log);
+}
+
+TEST(DeliveryRoutes, EveryEventOfAMessageIdIsAskedAbout) {
+  ControlKit kit;
+  kit.AddEvent("42", "{}");
+  kit.index.more.emplace("42", std::pair(2U, 7U));
+  kit.index.more.emplace("42", std::pair(0U, 9U));
+  ASSERT_EQ(kit.Get("/api/v1/deliveries?message_id=42").status, 200);
+  const deliver::DeliveryQuery& asked = kit.engine.fake_deliveries.asked;
+  EXPECT_EQ(asked.at, (std::vector<deliver::Position>{{2, 7}, {0, 9}, {0, 0}}));
+  EXPECT_TRUE(kit.index.asked_sources.empty());
+  ASSERT_EQ(kit.Get("/api/v1/deliveries?message_id=42&source=web").status, 200);
+  EXPECT_EQ(kit.index.asked_sources, asked.sources);
+  EXPECT_EQ(asked.sources.size(), 1U);
 }
 
 TEST(DeliveryRoutes, AnEntryHasWhatTheDesignSays) {

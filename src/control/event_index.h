@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -14,6 +15,7 @@
 namespace tributary::control {
 
 inline constexpr std::size_t kRepeatsShownMax = 10;
+inline constexpr std::size_t kEventsOfIdMax = 1'000;
 
 struct EventPlace {
   log::Partition partition = 0;
@@ -37,6 +39,15 @@ class EventIndex {
   // kNotFound when none is known. May block. Any thread.
   virtual Result<EventPlace> Find(std::optional<log::SourceId> source,
                                   std::string_view message_id) = 0;
+
+  // Where every event of that id is that was no duplicate, of any of `sources` or, when there is
+  // none, of any at all: the newest kEventsOfIdMax. May block. Any thread.
+  struct Places {
+    std::vector<std::pair<log::Partition, log::Offset>> places;
+    bool all = true;  // false: there are more
+  };
+  virtual Result<Places> FindAll(const std::vector<log::SourceId>& sources,
+                                 std::string_view message_id) = 0;
 
   // Calls `wake(true)` once Find() knows everything below `offset`, `wake(false)` at `deadline_ns`
   // (monotonic) or when closing; at once or later, on any thread, where it must only post.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 
 #include "base/check.h"
 #include "dedupe/stage.h"
@@ -206,6 +207,30 @@ Result<std::vector<Match>> Dedupe::Find(log::SourceId source, std::string_view m
   std::ranges::stable_sort(found, std::greater<>(), &Match::received_s);
   std::size_t seen[2] = {0, 0};
   std::erase_if(found, [&](const Match& match) { return ++seen[match.duplicate] > kMatchesMax; });
+  return found;
+}
+
+Result<std::vector<Match>> Dedupe::OriginalsOf(std::span<const log::SourceId> sources,
+                                               std::string_view message_id, std::size_t max) const {
+  std::string scratch;
+  std::set<Hash128> in_order;
+  for (const log::SourceId source : sources) in_order.insert(IdOf(source, message_id, scratch));
+  const std::vector<Hash128> ids(in_order.begin(), in_order.end());
+  std::vector<Match> found;
+  for (Partition partition = 0; partition < stages_.size(); ++partition) {
+    const auto originals = stages_[partition]->OriginalsOf(ids, max);
+    if (!originals) {
+      signal_->Raise();  // what was found damaged is mended by the next step
+      return Fail(originals.error());
+    }
+    const Offset first = world_.log->first(partition);
+    for (const Stage::Found& one : *originals) {
+      if (one.offset < first) continue;
+      found.push_back({.partition = partition, .offset = one.offset, .received_s = one.received_s});
+    }
+  }
+  std::ranges::stable_sort(found, std::greater<>(), &Match::received_s);
+  if (found.size() > max) found.resize(max);
   return found;
 }
 

@@ -89,6 +89,12 @@ class Dedupe final : public log::Verdicts, public log::Holder {
   // kUnavailable while a damaged index file is being made again.
   Result<std::vector<Match>> Find(log::SourceId source, std::string_view message_id) const;
 
+  // The originals with this message id of any of `sources` that the log still has, newest first:
+  // the latest `max`. Costs at most one pass over the index, however many sources are asked about.
+  // kUnavailable as of Find().
+  Result<std::vector<Match>> OriginalsOf(std::span<const log::SourceId> sources,
+                                         std::string_view message_id, std::size_t max) const;
+
   // The source whose original with this message id is the newest that the log still has; nullopt
   // when none has any. Costs at most one pass over the index, and far less when there is one,
   // however many sources are asked about. kUnavailable as of Find().

@@ -1,5 +1,8 @@
 // What is known of an id, and how little is read to say so.
 #include "dedupe/dedupe.h"
+
+#include <set>
+
 #include "sim/dedupe_rig.h"
 
 namespace tributary::dedupe {
@@ -70,6 +73,44 @@ TEST(Dedupe, TheSourceOfAnIdIsFoundAmongThousands) {
   sources.resize(1'000);  // from 2,000 down to 1,001
   EXPECT_EQ(of("old"), std::nullopt);
   EXPECT_EQ(of("both"), 1'500U);
+}
+
+// An id is unique per source only, and may come again once the window has passed it.
+TEST(DedupeFind, EveryOriginalOfAnIdIsFoundWhicheverSourceSentIt) {
+  DedupeRig rig(100);
+  rig.MustOpen();
+  const log::Offset old = rig.Put(0, 7, "a");
+  rig.Put(0, 7, "a");
+  rig.Put(0, 7, "b");
+  for (int i = 0; i < 10; ++i) {
+    rig.PutOthers(0, 99);
+    rig.Sync();
+  }
+  const log::Offset next = rig.Put(0, 1'500, "a");
+  const log::Offset other = rig.Put(1, 3, "a");
+  const log::Offset newest = rig.Put(0, 4, "a");
+  rig.Put(0, 4, "a");
+  rig.Settle();
+  std::vector<log::SourceId> sources;
+  for (log::SourceId source = 2'000; source > 0; --source) sources.push_back(source);
+  const auto of = [&](const char* id, std::size_t max = 100) {
+    auto found = rig.stage->OriginalsOf(sources, id, max);
+    EXPECT_TRUE(found);
+    std::set<std::pair<log::Partition, log::Offset>> places;
+    for (const Match& match : *found) places.emplace(match.partition, match.offset);
+    EXPECT_EQ(places.size(), found->size());
+    return places;
+  };
+  using Places = std::set<std::pair<log::Partition, log::Offset>>;
+  EXPECT_EQ(of("a"), (Places{{0, old}, {0, next}, {1, other}, {0, newest}}));
+  EXPECT_EQ(of("a", 3).size(), 3U);
+  EXPECT_EQ(of("a", 1).size(), 1U);
+  EXPECT_EQ(of("b").size(), 1U);
+  EXPECT_TRUE(of("never").empty());
+  sources = {7, 4};
+  EXPECT_EQ(of("a"), (Places{{0, old}, {0, newest}}));
+  rig.log.RetainTo(0, next);
+  EXPECT_EQ(of("a"), (Places{{0, newest}}));
 }
 
 TEST(DedupeFind, ListsOriginalAndRepeatsNewestFirst) {

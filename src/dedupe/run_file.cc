@@ -270,6 +270,30 @@ Result<std::optional<IdEntry>> Run::LatestOriginalOf(std::span<const Hash128> id
   return latest;
 }
 
+Result<std::vector<IdEntry>> Run::OriginalsOf(std::span<const Hash128> ids) const {
+  std::vector<IdEntry> out;
+  if (info_.entries == 0) return out;
+  TRY_ASSIGN(const auto file, files_.Get(path_));
+  std::optional<Block> block;  // the first one that may hold the id before, or what follows it
+  for (const Hash128& id : ids) {
+    if (!block || block->last() < id) {
+      TRY_ASSIGN(block, Seek(*file, id));
+      if (!block) break;
+    }
+    for (std::uint32_t at = block->LowerBound(id);; ++at) {
+      if (at == block->count) {
+        if (block->number >= blocks()) break;
+        TRY_ASSIGN(block, ReadBlock(*file, block->number + 1));
+        at = 0;
+      }
+      const IdEntry entry = block->at(at);
+      if (entry.id != id || entry.duplicate()) break;
+      out.push_back(entry);
+    }
+  }
+  return out;
+}
+
 Result<std::vector<IdEntry>> Run::AllOf(const Hash128& id, std::size_t max) const {
   std::vector<IdEntry> out;
   if (info_.entries == 0) return out;

@@ -88,6 +88,8 @@ class Run {
   // The latest original of any of `ids`, which are in order. Reads no block twice, so that it costs
   // at most the file however many they are.
   Result<std::optional<IdEntry>> LatestOriginalOf(std::span<const Hash128> ids) const;
+  // The originals of any of `ids`, which are in order. Costs as LatestOriginalOf() does.
+  Result<std::vector<IdEntry>> OriginalsOf(std::span<const Hash128> ids) const;
   // Entries with this id: originals first, then duplicates, latest first; at most `max` of each.
   Result<std::vector<IdEntry>> AllOf(const Hash128& id, std::size_t max) const;
   // Every entry, in order of id.

@@ -1,5 +1,7 @@
 #include "dedupe/run_file.h"
 
+#include <set>
+
 #include "dedupe/ids_kit_test.h"
 #include "sim/sim_fs.h"
 
@@ -50,6 +52,35 @@ TEST_F(RunFile, EveryIdIsFoundAndNoOther) {
       ASSERT_FALSE((*run)->LatestOriginal(Id(1'000'000 + i))->has_value());
     }
     EXPECT_EQ((*run)->ReadAll()->size(), count);
+  }
+}
+
+// Also where those of one id fill more than a block.
+TEST_F(RunFile, AllOriginalsOfManyIdsAreFoundAsOneByOne) {
+  std::vector<IdEntry> entries;
+  for (std::uint32_t i = 0; i < 5'000; ++i) {
+    const std::uint64_t id = i % 10 == 0 ? 7 : i / 3;
+    entries.push_back(Entry(id, i, i % 3 == 1));
+  }
+  const auto run = Write(entries);
+  for (const std::uint64_t step : {1U, 5U, 400U}) {
+    std::vector<Hash128> ids;
+    std::set<log::Offset> expected;
+    for (std::uint64_t id = step == 5 ? 2 : 0; id < 2'000; id += step) {
+      ids.push_back(Id(id));
+      const auto all = run->AllOf(Id(id), 5'000);
+      ASSERT_TRUE(all);
+      for (const IdEntry& entry : *all) {
+        if (!entry.duplicate()) expected.insert(run->OffsetOf(entry));
+      }
+    }
+    std::ranges::sort(ids);
+    std::set<log::Offset> found;
+    const auto originals = run->OriginalsOf(ids);
+    ASSERT_TRUE(originals);
+    for (const IdEntry& entry : *originals) found.insert(run->OffsetOf(entry));
+    EXPECT_EQ(found.size(), originals->size());
+    EXPECT_EQ(found, expected) << step;
   }
 }
 

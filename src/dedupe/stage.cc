@@ -368,6 +368,13 @@ Stage::RunList Stage::runs() const {
   return runs_;
 }
 
+// What is damaged is made again by the next step.
+Error Stage::Unreadable(const RunPtr& run, const Error& error) const {
+  const std::lock_guard lock(index_mutex_);
+  if (error.code() == ErrorCode::kCorrupt) suspect_ = run;
+  return {ErrorCode::kUnavailable, error.message()};
+}
+
 Result<std::vector<Stage::Found>> Stage::Find(const Hash128& id, std::size_t max) const {
   std::vector<Found> out;
   RunList runs;
@@ -386,11 +393,7 @@ Result<std::vector<Stage::Found>> Stage::Find(const Hash128& id, std::size_t max
   window_.KeepThoseThatMayHold({&id, 1}, Window::As::kAny, runs);
   for (const RunPtr& run : runs) {
     const auto entries = run->AllOf(id, max);
-    if (!entries) {
-      const std::lock_guard lock(index_mutex_);
-      if (entries.error().code() == ErrorCode::kCorrupt) suspect_ = run;
-      return Fail(ErrorCode::kUnavailable, entries.error().message());
-    }
+    if (!entries) return Fail(Unreadable(run, entries.error()));
     for (const IdEntry& entry : *entries) {
       out.push_back({run->OffsetOf(entry), run->ReceivedAt(entry), entry.duplicate()});
     }
@@ -398,6 +401,35 @@ Result<std::vector<Stage::Found>> Stage::Find(const Hash128& id, std::size_t max
   std::ranges::sort(out, std::greater<>(), &Found::offset);
   std::size_t seen[2] = {0, 0};
   std::erase_if(out, [&](const Found& found) { return ++seen[found.duplicate] > max; });
+  return out;
+}
+
+Result<std::vector<Stage::Found>> Stage::OriginalsOf(std::span<const Hash128> ids,
+                                                     std::size_t max) const {
+  std::vector<Found> out;
+  RunList runs;
+  {
+    const std::lock_guard lock(index_mutex_);
+    for (const IdEntry& entry : current_.table().entries()) {
+      if (entry.duplicate() || !std::ranges::binary_search(ids, entry.id)) continue;
+      out.push_back({current_.first() + entry.relative(), current_.base_s() + entry.received_s});
+    }
+    runs = runs_;
+  }
+  if (incomplete_.load()) {
+    return Fail(ErrorCode::kUnavailable, "a part of the message-id index is being made again");
+  }
+  window_.KeepThoseThatMayHold(ids, Window::As::kOriginal, runs);
+  // From the newest run to the oldest: once there are enough, the others have none that counts.
+  for (auto run = runs.rbegin(); run != runs.rend() && out.size() < max; ++run) {
+    const auto entries = (*run)->OriginalsOf(ids);
+    if (!entries) return Fail(Unreadable(*run, entries.error()));
+    for (const IdEntry& entry : *entries) {
+      out.push_back({(*run)->OffsetOf(entry), (*run)->ReceivedAt(entry)});
+    }
+  }
+  std::ranges::sort(out, std::greater<>(), &Found::offset);
+  if (out.size() > max) out.resize(max);
   return out;
 }
 
@@ -422,11 +454,7 @@ Result<std::optional<Stage::Latest>> Stage::LatestOf(std::span<const Hash128> id
   window_.KeepThoseThatMayHold(ids, Window::As::kOriginal, runs);
   for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
     const auto entry = (*run)->LatestOriginalOf(ids);
-    if (!entry) {
-      const std::lock_guard lock(index_mutex_);
-      if (entry.error().code() == ErrorCode::kCorrupt) suspect_ = *run;
-      return Fail(ErrorCode::kUnavailable, entry.error().message());
-    }
+    if (!entry) return Fail(Unreadable(*run, entry.error()));
     if (!*entry) continue;
     return Latest{(*entry)->id, {(*run)->OffsetOf(**entry), (*run)->ReceivedAt(**entry), false}};
   }

@@ -71,6 +71,9 @@ class Stage {
   // has to be made again; the next Step does that.
   Result<std::vector<Found>> Find(const Hash128& id, std::size_t max) const;
 
+  // The originals of any of `ids`, which are in order: the latest `max`. kUnavailable as of Find().
+  Result<std::vector<Found>> OriginalsOf(std::span<const Hash128> ids, std::size_t max) const;
+
   // The latest original of any of `ids`, which are in order. Looks from the newest run to the
   // oldest and ends where it finds one.
   struct Latest {
@@ -146,6 +149,7 @@ class Stage {
   log::Offset BoundaryAfter(log::Offset offset) const;
   VerdictSegment FileOf(const log::Log::SegmentInfo& segment) const;
   RunList runs() const;
+  Error Unreadable(const RunPtr& run, const Error& error) const;
   os::FileSystem& fs() const { return world_.files->fs(); }
 
   const StageWorld world_;

@@ -30,8 +30,11 @@ struct DeliveryQuery {
   std::optional<PairState> state;
   std::vector<log::SourceId> sources;  // any of them; empty: of any source
   std::optional<std::string> message_id;
-  std::optional<Position> at;       // where the event is, when that is known
-  bool not_in_log = false;          // it is not: only rows that outlived it may be its
+  // Only pairs of these events, when it is known where they are: the highest partition first, and
+  // of one partition the newest.
+  std::vector<Position> at;
+  bool more_at = false;             // there are more of them: the total is not exact
+  bool not_in_log = false;          // there is none: only rows that outlived their events may count
   std::optional<UnixMicros> since;  // received at or after
   std::optional<UnixMicros> until;  // received before
   std::string cursor;

@@ -80,8 +80,9 @@ Status DeliverySearch::Prepare() {
     mark_ = *mark;
     page_.total = mark->total;
     counts_ = false;
-  } else if (query_.at) {
-    mark_ = {.partition = query_.at->partition, .end = query_.at->offset + 1};
+  } else if (!query_.at.empty()) {
+    const Position first = query_.at.front();
+    mark_ = {.partition = first.partition, .end = first.offset + 1};
   } else {
     NextPartition();
   }
@@ -90,7 +91,7 @@ Status DeliverySearch::Prepare() {
 
 // Partitions one after the other, the highest first.
 void DeliverySearch::NextPartition() {
-  over_ = mark_.partition == 0 || query_.at.has_value();
+  over_ = mark_.partition == 0;
   if (over_) return;
   const log::Partition p = mark_.partition - 1;
   mark_ = {.partition = p, .end = world_.verdicts->decided(p)};
@@ -154,7 +155,7 @@ Status DeliverySearch::TakeOne(const DeliveryCandidate& candidate) {
 }
 
 void DeliverySearch::Finish() {
-  if (counts_) page_.total.exact = over_;
+  if (counts_) page_.total.exact = over_ && !query_.more_at;
   const bool all_seen = over_ && (counts_ ? !more_ : !Full());
   if (!all_seen) {
     DeliveryMark next = Full() ? next_ : mark_;
@@ -178,17 +179,16 @@ bool DeliverySearch::Wanted(const log::RecordView& record) const {
 
 Result<DeliverySearch::Candidates> DeliverySearch::Next() {
   const log::Partition p = mark_.partition;
+  if (!query_.at.empty()) return NextFromPlaces();
   if (rows_) return NextFromRows();
   log::Offset lowest = world_.log->first(p);
   if (query_.since) {
     TRY_ASSIGN(const log::Offset since, world_.log->OffsetAtTime(p, *query_.since));
     lowest = std::max(lowest, since);
   }
-  if (query_.at) lowest = std::max(lowest, query_.at->offset);
   if (mark_.end > lowest) return NextFromLog(lowest);
   // What the log has let go of is known by its rows only; of what was delivered nothing is left.
-  const bool still_there = query_.at && query_.at->offset >= world_.log->first(p);
-  if ((query_.state && query_.state != PairState::kPending) || still_there) {
+  if (query_.state && query_.state != PairState::kPending) {
     NextPartition();
     return Candidates{};
   }
@@ -252,7 +252,6 @@ Result<DeliverySearch::Candidates> DeliverySearch::NextFromRows() {
   if (rows.size() > kWalk) rows.resize(kWalk);
   Candidates out;
   for (const auto& [offset, lane] : rows) {
-    if (query_.at && offset != query_.at->offset) continue;
     if (lane->deleted != nullptr && world_.verdicts->IsDuplicate(p, offset)) continue;
     DeliveryCandidate candidate{
         .lane = *lane, .at = {p, offset}, .keeps = {}, .record = {}, .pair = {}};
@@ -267,10 +266,47 @@ Result<DeliverySearch::Candidates> DeliverySearch::NextFromRows() {
     out.push_back(std::move(candidate));
   }
   records_ += rows.size();
-  if (rows.size() < kWalk || query_.at) {
+  if (rows.size() < kWalk) {
     NextPartition();
   } else {
     mark_ = {.partition = p, .end = rows.back().first + 1, .lane = rows.back().second->id};
+  }
+  return out;
+}
+
+// The next event that the query names: all pairs that it forms.
+Result<DeliverySearch::Candidates> DeliverySearch::NextFromPlaces() {
+  const auto next = std::ranges::find_if(query_.at, [this](Position at) {
+    return at.partition < mark_.partition ||
+           (at.partition == mark_.partition && at.offset < mark_.end);
+  });
+  over_ = next == query_.at.end();
+  if (over_) return Candidates{};
+  const bool begun = next->partition == mark_.partition && next->offset + 1 == mark_.end;
+  Candidates out = CandidatesAt(*next, begun ? mark_.lane : 0);
+  ++records_;
+  mark_ = {.partition = next->partition, .end = next->offset};
+  return out;
+}
+
+// Of the lanes after this one. Once the log has let go of the event, those that kept it know it.
+DeliverySearch::Candidates DeliverySearch::CandidatesAt(Position at, LaneId after) const {
+  Candidates out;
+  const bool decided = at.offset < world_.verdicts->decided(at.partition);
+  if (!decided || world_.verdicts->IsDuplicate(at.partition, at.offset)) return out;
+  const auto logged = world_.log->ReadOne(at.partition, at.offset);
+  for (const LaneRef& lane : lanes_) {
+    if (lane.id <= after) continue;
+    DeliveryCandidate candidate{.lane = lane, .at = at, .keeps = {}, .record = {}, .pair = {}};
+    if (logged) {
+      candidate.keeps = logged->chunk;
+      candidate.record = logged->record;
+    } else if (auto event = ReadRowEvent(*world_.store, *world_.log, lane.id, at)) {
+      std::shared_ptr<const RowEvent> kept = *std::move(event);
+      candidate.record = kept->record;
+      candidate.keeps = std::move(kept);
+    }
+    if (candidate.record && Wanted(*candidate.record)) out.push_back(std::move(candidate));
   }
   return out;
 }

@@ -84,6 +84,8 @@ class DeliverySearch : public std::enable_shared_from_this<DeliverySearch> {
   Result<Candidates> Next();
   Result<Candidates> NextFromLog(log::Offset lowest);
   Result<Candidates> NextFromRows();
+  Result<Candidates> NextFromPlaces();
+  Candidates CandidatesAt(Position at, LaneId after) const;
   Status RowsBelow(const LaneRef& lane, std::size_t most, std::vector<log::Offset>& out);
   Status AddTriedInBatches(LaneId lane, log::Offset end, std::size_t most,
                            std::vector<log::Offset>& out);

@@ -137,7 +137,7 @@ TEST(Deliveries, AreCountedForAnyQuery) {
                                           {.sources = {9}},
                                           {.since = middle},
                                           {.until = middle},
-                                          {.message_id = "m0-3", .at = Position{0, 3}}};
+                                          {.message_id = "m0-3", .at = {{0, 3}}}};
     for (const PairState state :
          {PairState::kDelivered, PairState::kFiltered, PairState::kPending,
           PairState::kDeadLettered, PairState::kRetrying, PairState::kDropped}) {
@@ -241,7 +241,7 @@ TEST(Deliveries, AreSelectedByTimeDestinationSourceAndMessage) {
       w.All({.destination = "b", .since = all[6].received_at_us, .until = all[3].received_at_us});
   ASSERT_EQ(some.size(), 3U);
   EXPECT_EQ(some[0].message_id, all[4].message_id);
-  EXPECT_EQ(w.All({.message_id = "m0-4", .at = Position{0, 4}}).size(), 2U);
+  EXPECT_EQ(w.All({.message_id = "m0-4", .at = {{0, 4}}}).size(), 2U);
   EXPECT_TRUE(w.All({.sources = {9}}).empty());
   EXPECT_EQ(w.All({.sources = {1}}).size(), 20U);
   const auto refused = [&](DeliveryQuery query) {
@@ -257,6 +257,47 @@ TEST(Deliveries, AreSelectedByTimeDestinationSourceAndMessage) {
   EXPECT_EQ(w.Get("x").error().code(), ErrorCode::kInvalid);
   EXPECT_EQ(w.Get(DeliveryId(1, {0, 10})).error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(w.Get(DeliveryId(9, {0, 1})).error().code(), ErrorCode::kNotFound);
+}
+
+// Ids are unique per source only: of one id several sources may have sent an event.
+TEST(Deliveries, OfSeveralEventsThatAreNamedAllPairsAreListedAndCounted) {
+  HistoryWorld w(23, 3);
+  w.receivers.answer = [](const std::string& destination, const Delivery& d) {
+    if (destination == "b" && d.record->offset == 1) return Receivers::Answer{.never = true};
+    return destination == "b" ? Receivers::Answer{.outcome = Outcome::Reject("HTTP 400")}
+                              : Receivers::Answer{};
+  };
+  w.Open();
+  w.Make("a");
+  w.Make("b");
+  w.AppendMany(30);
+  w.sim.RunFor(kS);
+  DeliveryQuery query{.at = {{2, 7}, {2, 1}, {1, 4}, {0, 0}}};
+  std::vector<std::string> named;
+  for (const Position at : query.at) {
+    for (const LaneId lane : {1U, 2U}) named.push_back(DeliveryId(lane, at));
+  }
+  for (const bool let_go : {false, true}) {
+    for (const std::size_t limit : {1U, 3U, 8U, 9U}) {
+      query.limit = limit;
+      EXPECT_EQ(IdsOf(w.All(query)), named) << limit;
+      EXPECT_EQ(w.List(query).total.pairs, named.size());
+      EXPECT_TRUE(w.List(query).total.exact);
+    }
+    query.state = PairState::kDeadLettered;
+    query.limit = 2;
+    EXPECT_EQ(w.All(query).size(), 3U);
+    EXPECT_EQ(w.List(query).total.pairs, 3U);
+    query.state.reset();
+    if (let_go) break;
+    // Of what only a dead letter remembers, no other pair is known.
+    w.log.AskRelease(1, 5);
+    w.sim.RunFor(kS);
+    w.log.RetainTo(1, 5);
+    std::erase(named, DeliveryId(1, {1, 4}));
+  }
+  query.more_at = true;
+  EXPECT_FALSE(w.List(query).total.exact);
 }
 
 TEST(Deliveries, RepeatsFormNoPair) {

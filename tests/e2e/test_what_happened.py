@@ -206,6 +206,31 @@ def test_deliveries_are_found_in_every_state(broken):
         assert server.get("/api/v1/deliveries/x").status == 400
 
 
+def test_deliveries_of_an_id_that_several_sources_sent(broken):
+    broken.state["status"] = 204
+    with Tributary() as server:
+        server.destination("hook", url=broken.url)
+
+        def send_as(source):
+            made = server.post("/api/v1/sources", {"name": source})
+            assert made.status == 201, made
+            answer = server.track({"event": "Order", "userId": "u", "messageId": "42"},
+                                  key=made.json()["write_key"])
+            assert answer.status == 200, answer
+
+        send_as("web")
+        send_as("app")
+        assert server.request("DELETE", "/api/v1/sources/app").status == 204
+        send_as("app")
+        wait_until(lambda: server.stats("hook")["delivered"] == 3)
+        for query, sources in (("", ["app", "app", "web"]), ("&source=app", ["app", "app"]),
+                               ("&source=web", ["web"]), ("&state=delivered", ["app", "app", "web"]),
+                               ("&state=retrying", [])):
+            mine = all_pages(server, "/api/v1/deliveries?message_id=42" + query, 2)
+            assert sorted(e["source"] for e in mine) == sources, query
+            assert counted(server, "&message_id=42" + query, 1) == len(sources)
+
+
 def test_a_successful_attempt_is_remembered_across_a_restart(broken):
     broken.state["status"] = 204
     with Tributary() as server:
