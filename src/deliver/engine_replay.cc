@@ -19,6 +19,13 @@ std::unexpected<Error> Ended(LaneId id, const ReplayRecord& record) {
               ReplayId(id) + " has ended: it is " + std::string(ReplayStateName(record.state)));
 }
 
+void LogEnd(LaneId id, const ReplayRecord& record) {
+  LogInfo("replay_ended", {{"replay", ReplayId(id)},
+                           {"destination", record.name},
+                           {"state", ReplayStateName(record.state)},
+                           {"delivered", record.counts.delivered}});
+}
+
 }  // namespace
 
 // ---- One at a time ----
@@ -268,35 +275,33 @@ void ReplayTable::CancelNow(LaneId id, const ReplayPtr& replay, Done<std::string
 
 // ---- The end ----
 
-void ReplayTable::OnFinished(LaneId id) {
-  engine_.Enqueue([this, id](const Status& go, Finish finish) mutable {
+void ReplayTable::OnFinished(LaneId id, bool left) {
+  engine_.Enqueue([this, id, left](const Status& go, Finish finish) mutable {
     const ReplayPtr replay = go ? Find(id) : nullptr;
     if (replay == nullptr || replay->lane == nullptr) {
       finish();
       return;
     }
-    FinishNow(id, replay, std::move(finish));
+    FinishNow(id, replay, left, std::move(finish));
   });
 }
 
-void ReplayTable::FinishNow(LaneId id, const ReplayPtr& replay, Finish finish) {
+// `left`: dead letters were, and may be on their way again by now. Their lane stays.
+void ReplayTable::FinishNow(LaneId id, const ReplayPtr& replay, bool left, Finish finish) {
   ReplayRecord record = replay->record;
   if (record.state == ReplayState::kRunning) record.state = ReplayState::kDone;
-  if (!record.ended()) record.finished_at_us = engine_.world_.clock->Now();
+  const bool first = !record.ended();
+  if (first) record.finished_at_us = engine_.world_.clock->Now();
   record.counts = ProgressOf(*replay).counts;
   store::Batch batch;
   batch.Put(Family::kOwned, keys::Replay(id), EncodeReplay(record));
   engine_.committer_.Submit({.batch = std::move(batch),
                              .high = {},
-                             .done = [this, id, replay, record = std::move(record),
+                             .done = [this, id, replay, left, first, record = std::move(record),
                                       finish = std::move(finish)](const Status& written) mutable {
                                if (written) {
-                                 LogInfo("replay_ended", {{"replay", ReplayId(id)},
-                                                          {"destination", record.name},
-                                                          {"state", ReplayStateName(record.state)},
-                                                          {"delivered", record.counts.delivered}});
+                                 if (first) LogEnd(id, record);
                                  const std::lock_guard lock(mutex_);
-                                 const bool left = record.counts.dead_lettered > 0;
                                  replay->record = std::move(record);
                                  if (!left) Release(*replay);
                                }

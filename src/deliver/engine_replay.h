@@ -71,8 +71,8 @@ class ReplayTable final : public Replays {
                                       Finish finish);
   void CancelNow(LaneId id, const ReplayPtr& replay, Done<std::string> done, Finish finish);
   void DeleteNow(LaneId id, const ReplayPtr& replay, Done<std::string> done, Finish finish);
-  void OnFinished(LaneId id);
-  void FinishNow(LaneId id, const ReplayPtr& replay, Finish finish);
+  void OnFinished(LaneId id, bool left);
+  void FinishNow(LaneId id, const ReplayPtr& replay, bool left, Finish finish);
 
   // engine_replay_lanes.cc
   Status LoadReplay(LaneId id, std::string_view value);
@@ -87,7 +87,7 @@ class ReplayTable final : public Replays {
   void StartLane(const Replay& replay) const;
   void Orphan(LaneId id, Replay& replay);
   static void MakeOrphan(ReplayRecord& record);
-  std::function<void()> FinishedOf(LaneId id);
+  std::function<void(bool left)> FinishedOf(LaneId id);
   void Release(Replay& replay);
   store::Batch Forget(LaneId id) const;
 

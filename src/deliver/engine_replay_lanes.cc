@@ -150,8 +150,8 @@ Status ReplayTable::Install(LaneId id, const ReplayPtr& replay, LaneState state)
                             .live = replay->entry ? replay->entry->lane : nullptr,
                             .cancelled = record.state == ReplayState::kCancelled || !replay->entry,
                             .orphan = !replay->entry,
-                            .finished = nullptr};
-  if (!record.ended() || state.replay->orphan) state.replay->finished = FinishedOf(id);
+                            .finished = FinishedOf(id),
+                            .told = record.ended()};
   replay->lane = std::make_shared<Lane>(engine_.LaneWorldOf(*replay->loop), std::move(state),
                                         std::move(settings));
   engine_.world_.log->AddHolder(replay->lane);
@@ -255,9 +255,9 @@ void ReplayTable::MakeOrphan(ReplayRecord& record) {
   record.reason = kDestinationDeleted;
 }
 
-std::function<void()> ReplayTable::FinishedOf(LaneId id) {
-  return [this, alive = std::weak_ptr(engine_.alive_), id] {
-    if (!alive.expired()) OnFinished(id);
+std::function<void(bool)> ReplayTable::FinishedOf(LaneId id) {
+  return [this, alive = std::weak_ptr(engine_.alive_), id](bool left) {
+    if (!alive.expired()) OnFinished(id, left);
   };
 }
 

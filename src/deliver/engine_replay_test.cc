@@ -499,6 +499,78 @@ TEST(Replay, SoManyRunAtOnceAndSoManyAreKept) {
   EXPECT_TRUE(w.engine->replays().Get(ids[3]).has_value());
 }
 
+// However they went, and also when a restart lies in between.
+TEST(Replay, WithoutDeadLettersThatAreLeftItMakesRoomForOthers) {
+  for (const DeadAction action : {DeadAction::kRedrive, DeadAction::kDelete}) {
+    DeliverWorld w(14);
+    w.Open();
+    w.Make("hook");
+    w.Append();
+    w.sim.RunFor(kS);
+    w.receivers.answer = [](const std::string&, const Delivery&) {
+      return Receivers::Answer{.outcome = Outcome::Reject("HTTP 400")};
+    };
+    const json ask{{"destination", "hook"}, {"from", "earliest"}, {"to", "now"}};
+    std::vector<std::string> ids;
+    while (ids.size() < kReplaysKeptMax) {
+      ids.push_back(w.Replay(ask)["id"]);
+      w.verdicts.Decide(w.log);  // notices of dead letters are in the log too
+      ASSERT_TRUE(w.ReplayEnds(ids.back()));
+    }
+    if (action == DeadAction::kDelete) {
+      w.Crash(14);
+      w.Open();
+      w.sim.RunFor(kS);
+    }
+    const auto more = [&] {
+      return w.Answered<std::string>(
+          [&](auto done) { w.engine->replays().Create(ask.dump(), std::move(done)); });
+    };
+    EXPECT_EQ(w.ShowReplay(ids[0])["dead_lettered"], 1);
+    ASSERT_FALSE(more());
+    w.receivers.answer = [](const std::string&, const Delivery&) { return Receivers::Answer{}; };
+    ASSERT_TRUE(w.Answered<DeadMoving>(
+        [&](auto done) { w.engine->dead_letters().Move(action, {}, std::move(done)); }));
+    w.sim.RunFor(10 * kS);
+    const json gone = w.ShowReplay(ids.back());
+    EXPECT_EQ(gone[action == DeadAction::kRedrive ? "delivered" : "dropped"], 1) << gone;
+    EXPECT_EQ(gone["dead_lettered"], 0) << gone;
+    EXPECT_EQ(Receivers::instances, 1);  // the live one
+    EXPECT_TRUE(more());
+    w.sim.RunFor(kS);
+    w.Crash(15);
+    w.Open();
+    EXPECT_EQ(w.ShowReplay(ids.back()), gone);
+  }
+}
+
+// Between its end and the record of it, its dead letters are on their way again.
+TEST(Replay, ItsLaneStaysForDeadLettersThatAreRedrivenTheMomentItEnds) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    DeliverWorld w(seed);
+    w.Open();
+    w.Make("hook");
+    w.AppendMany(3);
+    w.sim.RunFor(kS);
+    w.receivers.answer = [](const std::string&, const Delivery& d) {
+      return Receivers::Answer{.outcome = d.attempt == 1 ? Outcome::Reject("HTTP 400")
+                                                         : Outcome::Retry("HTTP 500")};
+    };
+    const std::string id = w.Replay({{"destination", "hook"}, {"from", "earliest"}})["id"];
+    ASSERT_TRUE(w.sim.RunUntil([&] { return w.ShowReplay(id)["dead_lettered"] == 3; }));
+    w.sim.RunFor(static_cast<MonoNanos>(seed) * kMs / 5);
+    const auto redrive = [&] {
+      w.engine->dead_letters().Move(DeadAction::kRedrive, {}, [](const auto&) {});
+    };
+    redrive();
+    ASSERT_TRUE(w.ReplayEnds(id));
+    w.receivers.answer = [](const std::string&, const Delivery&) { return Receivers::Answer{}; };
+    redrive();  // those that had died again before it ended
+    w.sim.RunFor(60 * kS);
+    EXPECT_EQ(w.ShowReplay(id)["delivered"], 3) << seed << w.ShowReplay(id);
+  }
+}
+
 TEST(Replay, ListsNewestFirstInPagesOfOneDestination) {
   DeliverWorld w(14);
   w.Open();

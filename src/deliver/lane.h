@@ -175,7 +175,7 @@ class Lane final : public log::Holder, public std::enable_shared_from_this<Lane>
   void CancelReplay(std::shared_ptr<Destination> fresh, store::Batch changes, Persisted done);
   // The same, and dead letters go too, because its destination was deleted. `finished` as in
   // ReplayPart, also of a lane that had finished and has dead letters.
-  void OrphanReplay(store::Batch changes, std::function<void()> finished);
+  void OrphanReplay(store::Batch changes, std::function<void(bool left)> finished);
 
   LaneSnapshot Snapshot() const;
 

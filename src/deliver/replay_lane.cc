@@ -34,8 +34,12 @@ void Lane::MaybeFinished() {
   for (log::Partition p = 0; p < reading_.size(); ++p) {
     if (ledger_->progress(p).cursor() < End(p)) return;
   }
+  bool left = false;
+  for (log::Partition p = 0; p < reading_.size(); ++p) left = left || !ledger_->dead(p).empty();
+  if (left && std::exchange(replay_->told, true)) return;
+  auto finished = left ? replay_->finished : std::exchange(replay_->finished, nullptr);
   // Not from inside this call: who is told may let go of this lane.
-  world_.loop->Post(std::exchange(replay_->finished, nullptr));
+  world_.loop->Post([finished = std::move(finished), left] { finished(left); });
 }
 
 void Lane::WakeReplays() {
@@ -52,7 +56,7 @@ void Lane::DropUnsent(Position at) {
                        {{at.offset, at.offset + 1}});
 }
 
-void Lane::OrphanReplay(store::Batch changes, std::function<void()> finished) {
+void Lane::OrphanReplay(store::Batch changes, std::function<void(bool)> finished) {
   replay_->orphan = true;
   replay_->finished = std::move(finished);
   ledger_->DropAllDead(world_.clock->Now());

@@ -23,8 +23,10 @@ struct ReplayPart {
   std::shared_ptr<Lane> live;     // of the same loop; nullptr: it was deleted before the start
   bool cancelled = false;         // what is left is counted as dropped, not sent
   bool orphan = false;            // its destination was deleted: dead letters are dropped too
-  // Once, on the loop, when every pair of the range has a durable outcome.
-  std::function<void()> finished;
+  // On the loop, when every pair of the range has a durable outcome: `left` says that dead letters
+  // are among them. If so, once more when none is left, however they went. Never after that.
+  std::function<void(bool left)> finished;
+  bool told = false;  // it was called, with dead letters left
 };
 
 }  // namespace tributary::deliver
