@@ -64,6 +64,12 @@ EngineImpl::EngineImpl(EngineWorld world, EngineOptions options)
                                  .bytes_max = options_.dead_letter_bytes_max}});
   deliveries_ = std::make_unique<DeliveriesService>(DeliveriesWorldOf());
   audit_ = std::make_unique<AuditService>(DeliveriesWorldOf(), world_.metrics);
+  pruner_ = std::make_shared<Pruner>(PrunerWorld{.store = world_.store,
+                                                 .log = world_.log,
+                                                 .clock = world_.clock,
+                                                 .blocking = world_.blocking,
+                                                 .deleted = &deleted_lanes_,
+                                                 .lanes = [this] { return AllLaneRefs(); }});
 }
 
 DeliveriesWorld EngineImpl::DeliveriesWorldOf() {
@@ -178,8 +184,9 @@ void EngineImpl::Start() {
     waker_->committer = &committer_;
   }
   world_.verdicts->OnProgress([waker = waker_] { waker->Wake(); });
-  loops_.front()->loop.executor->Post([this, alive = std::weak_ptr(alive_)] {
-    if (!alive.expired()) PruneLater();
+  os::Executor* const first_loop = loops_.front()->loop.executor;
+  first_loop->Post([first_loop, weak = std::weak_ptr(pruner_)] {
+    if (const auto pruner = weak.lock()) pruner->Start(*first_loop);
   });
   dead_letters_->moves().Start();
   const std::lock_guard lock(mutex_);
@@ -213,6 +220,7 @@ void EngineImpl::Close(MonoNanos deadline, std::move_only_function<void()> done)
   }
   for (const auto& replay : replay_table_->lanes()) lanes.emplace_back(replay.loop, replay.lane);
   dead_letters_->moves().Close();
+  pruner_->Stop();
   for (Change& change : refused) {
     change(Fail(ErrorCode::kUnavailable, "delivery is shutting down"), [] {});
   }

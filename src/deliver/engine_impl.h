@@ -21,6 +21,7 @@
 #include "deliver/engine_dry_run.h"
 #include "deliver/engine_revisions.h"
 #include "deliver/lane.h"
+#include "deliver/pruner.h"
 #include "deliver/spec.h"
 #include "deliver/spec_vault.h"
 
@@ -190,13 +191,6 @@ class EngineImpl final : public Engine, public SecretRotation {
   std::string JsonOf(const Entry& entry) const;  // takes the mutex
   std::string JsonLocked(const Entry& entry) const;
 
-  // engine_prune.cc
-  void PruneLater();
-  void Prune();
-  Status PruneLane(LaneId lane, log::Partition partition, log::Offset end);
-  Status PruneDroppedOf(LaneId lane, log::Partition partition);
-  Status PruneDeleted(const DeletedLane& lane);
-
   // engine_trace.cc
   // `stored`: every row of the pairs is by now; else it is asked again where a reason is not.
   void TraceRecord(const std::shared_ptr<const log::Log::Found>& found, bool stored,
@@ -229,6 +223,7 @@ class EngineImpl final : public Engine, public SecretRotation {
   bool closing_ = false;
   bool started_ = false;
   DeletedLanes deleted_lanes_;
+  std::shared_ptr<Pruner> pruner_;
   EngineDryRuns dry_runs_{*this};
   std::unique_ptr<MetaEventWriter> meta_;
   std::vector<std::uint64_t> gauges_;
