@@ -68,6 +68,9 @@ DeliveryLogImpl::DeliveryLogImpl(DeliveryLogWorld world, DeliveryLogOptions opti
         &DeliveryLogStats::dropped);
   gauge("tributary_delivery_log_lost_total", "Attempts that could not be written, since start.",
         &DeliveryLogStats::lost);
+  gauge("tributary_delivery_log_damaged_total",
+        "Times that damage in the delivery log was met and passed over, since start.",
+        &DeliveryLogStats::damaged);
 }
 
 DeliveryLogImpl::~DeliveryLogImpl() {
@@ -107,8 +110,10 @@ Status DeliveryLogImpl::Load() {
 }
 
 Status DeliveryLogImpl::LoadArchive(std::uint64_t number, bool newest) {
-  TRY_ASSIGN(auto opened,
-             DeliveryLogFile::Open(*world_.fs, PathOf(NameOf(number, kArchiveSuffix)), newest));
+  using enum DeliveryLogFile::Opening;
+  TRY_ASSIGN(auto opened, DeliveryLogFile::Open(*world_.fs, PathOf(NameOf(number, kArchiveSuffix)),
+                                                newest ? kCut : kHeaders));
+  NameDamage(opened, !newest);  // an older one was whole when the next was begun
   Archive archive{
       .number = number, .file = std::move(opened.file), .blocks = std::move(opened.blocks)};
   for (const auto& block : archive.blocks) {
@@ -119,16 +124,31 @@ Status DeliveryLogImpl::LoadArchive(std::uint64_t number, bool newest) {
   return {};
 }
 
+void DeliveryLogImpl::NameDamage(const DeliveryLogFile::Opened& opened, bool tail_too) const {
+  const std::string& path = opened.file->path();
+  for (const auto& damage : opened.damage) Damaged(path, damage.position, damage.what);
+  if (!tail_too) return;
+  for (const auto& damage : opened.tail) Damaged(path, damage.position, damage.what);
+}
+
+void DeliveryLogImpl::Damaged(const std::string& file, std::uint64_t position,
+                              const std::string& what) const {
+  ++damaged_;
+  LogWarn("delivery_log_damaged", {{"file", file}, {"position", position}, {"error", what}});
+}
+
 // A file that cannot be read at all is no reason not to start: it is renamed, and named.
 Status DeliveryLogImpl::SetAside(const Status& loaded, const std::string& name) {
   if (loaded || loaded.error().code() != ErrorCode::kCorrupt) return loaded;
-  LogWarn("delivery_log_damaged", {{"file", name}, {"error", loaded.error().ToString()}});
+  Damaged(name, 0, loaded.error().ToString());
   return world_.fs->Rename(PathOf(name), PathOf(name + ".damaged"));
 }
 
 // Several only after a crash in the middle of a merge: the older ones are merged with the newest.
 Status DeliveryLogImpl::LoadLive(const std::string& name, bool newest) {
-  TRY_ASSIGN(auto opened, DeliveryLogFile::Open(*world_.fs, PathOf(name), true));
+  TRY_ASSIGN(auto opened,
+             DeliveryLogFile::Open(*world_.fs, PathOf(name), DeliveryLogFile::Opening::kCut));
+  NameDamage(opened, false);
   codec::ZstdDecompressor decompressor;
   AttemptRows rows;
   for (const auto& block : opened.blocks) {
@@ -325,9 +345,7 @@ Result<std::vector<StoredAttempt>> DeliveryLogImpl::Find(LaneId lane, Position a
       FindIn(rows, lane, at, out);
     } else {
       // One block less: what is known of the pair's state does not depend on it.
-      LogWarn("delivery_log_damaged", {{"file", place.file->path()},
-                                       {"position", place.block.position},
-                                       {"error", decoded.error().ToString()}});
+      Damaged(place.file->path(), place.block.position, decoded.error().ToString());
     }
   }
   Tidy(out);
@@ -343,6 +361,7 @@ DeliveryLogStats DeliveryLogImpl::stats() const {
   }
   stats.attempts += live_.rows.size() + writing_.rows.size();
   stats.dropped = dropped_;
+  stats.damaged = damaged_;
   const std::lock_guard queue_lock(queue_mutex_);
   stats.attempts += queue_.rows.size();
   stats.lost = lost_;

@@ -4,7 +4,8 @@
 //
 // Durability. Attempts are written within kDeliveryLogFlush of being appended and synced when they
 // are merged, and by Close(). A crash of the process loses the last moments, a power cut also what
-// was not merged; never more than the details of attempts. A torn end is cut when opened.
+// was not merged; never more than the details of attempts. A torn end is cut when opened. A damaged
+// block before whole ones is named in the log line `delivery_log_damaged`, counted and passed over.
 //
 // Failure. When the disk fails, or attempts come faster than they can be written, they are counted
 // as lost and deliveries go on.
@@ -53,6 +54,7 @@ struct DeliveryLogStats {
   std::uint64_t attempts = 0;  // on disk and in memory
   std::uint64_t dropped = 0;   // attempts that a limit took, since start
   std::uint64_t lost = 0;      // attempts that could not be written, since start
+  std::uint64_t damaged = 0;   // times that damage was met and passed over, since start
 };
 
 class DeliveryLog {

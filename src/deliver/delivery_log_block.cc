@@ -9,8 +9,6 @@
 namespace tributary::deliver {
 namespace {
 
-constexpr std::uint32_t kBlockMagic = 0x31424C44;  // "DLB1"
-
 void PutVarint(std::string& out, std::uint64_t value) {
   for (; value >= 0x80; value >>= 7) out.push_back(static_cast<char>(value | 0x80));
   out.push_back(static_cast<char>(value));
@@ -185,7 +183,7 @@ std::string EncodeBlock(const AttemptRows& rows, std::size_t first, std::size_t 
   const std::vector<BlockGroup> groups = GroupsOf(span);
   const auto [oldest, newest] = std::ranges::minmax(span, {}, &AttemptRow::at_ms);
   std::string out;
-  AppendLe(out, kBlockMagic);
+  out += kBlockMagic;
   AppendLe(out, static_cast<std::uint32_t>(kBlockFixedBytes + groups.size() * kBlockGroupBytes));
   AppendLe(out, static_cast<std::uint32_t>(payload.size()));
   AppendLe(out, Crc32c(payload));
@@ -206,9 +204,7 @@ std::string EncodeBlock(const AttemptRows& rows, std::size_t first, std::size_t 
 }
 
 std::optional<std::uint32_t> BlockHeaderBytes(std::string_view fixed) {
-  if (fixed.size() < kBlockFixedBytes || LoadLe<std::uint32_t>(fixed.data()) != kBlockMagic) {
-    return std::nullopt;
-  }
+  if (fixed.size() < kBlockFixedBytes || !fixed.starts_with(kBlockMagic)) return std::nullopt;
   const auto bytes = LoadLe<std::uint32_t>(fixed.data() + 4);
   const std::uint64_t groups = LoadLe<std::uint32_t>(fixed.data() + 20);
   if (bytes != kBlockFixedBytes + groups * kBlockGroupBytes) return std::nullopt;

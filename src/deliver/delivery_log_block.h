@@ -65,7 +65,8 @@ struct BlockHeader {
   bool Has(LaneId lane, Position at) const;
 };
 
-inline constexpr std::size_t kBlockFixedBytes = 48;  // of a header: the part before the groups
+inline constexpr std::string_view kBlockMagic = "DLB1";  // what each begins with
+inline constexpr std::size_t kBlockFixedBytes = 48;      // of a header: the part before the groups
 inline constexpr std::size_t kBlockGroupBytes = 24;
 inline constexpr std::uint32_t kBlockPayloadMax = 256U << 20;
 

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,17 +26,28 @@ class DeliveryLogFile {
     std::uint64_t position = 0;
     BlockHeader header;
   };
+  struct Damage {
+    std::uint64_t position = 0;
+    std::string what;
+  };
   struct Opened {
     std::unique_ptr<DeliveryLogFile> file;
     std::vector<Block> blocks;
+    std::vector<Damage> damage;  // in the middle: a block follows
+    std::vector<Damage> tail;    // after the last block: a torn end, or damage
+    std::uint64_t whole_bytes = kDeliveryFileHeadBytes;  // of the head and `blocks`
+  };
+  enum class Opening : std::uint8_t {
+    kHeaders,  // payloads are not looked at, nothing is changed
+    kCheck,    // payloads too, nothing is changed
+    kCut,      // payloads too; the tail is cut off, to append
   };
   // A new one; durable with its directory.
   static Result<std::unique_ptr<DeliveryLogFile>> Create(os::FileSystem& fs, const std::string& dir,
                                                          const std::string& name);
-  // Finds the blocks. With `cut`, what follows the last whole block (its payload too is checked) is
-  // cut off; without, it is left alone. kUnsupported for another version, kCorrupt when its head is
-  // damaged. One that was only just being made gets its head.
-  static Result<Opened> Open(os::FileSystem& fs, const std::string& path, bool cut);
+  // Finds the blocks; damaged ones are passed over. kUnsupported for another version, kCorrupt when
+  // its head is damaged. With kCut one that was only just being made gets its head.
+  static Result<Opened> Open(os::FileSystem& fs, const std::string& path, Opening how);
 
   // Where the block went; on failure nothing of it counts.
   Result<std::uint64_t> Append(std::string_view block);
@@ -48,7 +60,9 @@ class DeliveryLogFile {
   DeliveryLogFile(std::string path, std::unique_ptr<os::File> file)
       : path_(std::move(path)), file_(std::move(file)) {}
   Status WriteHead();
-  Result<std::vector<Block>> Scan(bool check_payloads);
+  Status Scan(bool check_payloads, std::uint64_t size, Opened& out) const;
+  Result<std::optional<BlockHeader>> HeaderAt(std::uint64_t position, std::uint64_t size) const;
+  Result<std::uint64_t> NextBlock(std::uint64_t from, std::uint64_t size) const;
 
   const std::string path_;
   const std::unique_ptr<os::File> file_;

@@ -2,6 +2,7 @@
 // restart reads again), and archives of merged blocks, oldest first.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -40,6 +41,8 @@ class DeliveryLogImpl final : public DeliveryLog {
 
   Status LoadArchive(std::uint64_t number, bool newest);
   Status LoadLive(const std::string& name, bool newest);
+  void NameDamage(const DeliveryLogFile::Opened& opened, bool tail_too) const;
+  void Damaged(const std::string& file, std::uint64_t position, const std::string& what) const;
   Status SetAside(const Status& loaded, const std::string& name);
   std::string PathOf(const std::string& name) const { return options_.dir + "/" + name; }
 
@@ -71,6 +74,7 @@ class DeliveryLogImpl final : public DeliveryLog {
   std::int64_t live_since_us_ = 0;
   std::deque<Archive> archives_;
   std::uint64_t dropped_ = 0;
+  mutable std::atomic<std::uint64_t> damaged_ = 0;
 
   // Executor thread only.
   codec::ZstdCompressor compressor_;

@@ -228,6 +228,88 @@ void Flip(const std::string& path, std::uint64_t position) {
   file.put(byte);
 }
 
+// Merged blocks of one attempt each, at offsets 0, 1, 2 …; returns where they begin, and the end.
+std::vector<std::uint64_t> WriteArchive(LogWorld& w, log::Offset blocks) {
+  w.options.merge_rows = 1;
+  w.Open();
+  std::vector<std::uint64_t> positions;
+  for (log::Offset offset = 0; offset < blocks; ++offset) {
+    positions.push_back(offset == 0 ? 16 : std::filesystem::file_size(w.Files(".dlog").at(0)));
+    w.Failure(1, offset, 1);
+    w.Flush();
+  }
+  positions.push_back(std::filesystem::file_size(w.Files(".dlog").at(0)));
+  w.log.reset();
+  return positions;
+}
+
+TEST(DeliveryLog, WhateverByteOfABlockIsDamagedThoseBehindItAreKept) {
+  for (const bool newest : {true, false}) {
+    LogWorld w;
+    const auto positions = WriteArchive(w, 4);
+    const std::string archive = w.Files(".dlog").at(0);
+    if (!newest) {
+      std::filesystem::copy(archive, w.options.dir + "/00000000000000999998.dlog");
+      std::filesystem::resize_file(w.options.dir + "/00000000000000999998.dlog", 16);
+    }
+    for (std::uint64_t at = positions[1]; at < positions[3]; ++at) {
+      Flip(archive, at);
+      const std::size_t bad = at < positions[2] ? 1 : 2;
+      ASSERT_EQ(Verified(w).damage.size(), 1U) << at;
+      EXPECT_EQ(Verified(w).damage.front().position, positions[bad]);
+      ASSERT_TRUE(w.TryOpen()) << at;
+      for (log::Offset offset = 0; offset < 4; ++offset) {
+        EXPECT_EQ(w.Find(1, offset).size(), offset == bad ? 0U : 1U) << at << " " << offset;
+      }
+      EXPECT_GE(w.log->stats().damaged, 1U) << at;
+      w.log.reset();
+      ASSERT_EQ(std::filesystem::file_size(archive), positions[4]) << at;
+      Flip(archive, at);
+    }
+    EXPECT_TRUE(Verified(w).damage.empty());
+  }
+}
+
+TEST(DeliveryLog, SeveralDamagedBlocksArePassedOverAndTheTornEndIsCut) {
+  LogWorld w;
+  const auto positions = WriteArchive(w, 6);
+  const std::string archive = w.Files(".dlog").at(0);
+  Flip(archive, positions[0]);       // a header
+  Flip(archive, positions[2] - 1);   // a payload
+  Flip(archive, positions[3] + 4);   // a length in a header
+  Flip(archive, positions[5] + 30);  // the last: nobody can tell it from a torn end
+  EXPECT_EQ(Verified(w).damage.size(), 3U);
+  w.Open();
+  for (log::Offset offset = 0; offset < 6; ++offset) {
+    EXPECT_EQ(w.Find(1, offset).size(), offset == 2 || offset == 4 ? 1U : 0U) << offset;
+  }
+  EXPECT_EQ(w.log->stats().attempts, 2U);
+  EXPECT_EQ(std::filesystem::file_size(archive), positions[5]);
+  // It goes on where it was cut.
+  w.Success(1, 9);
+  w.Flush();
+  w.Reopen();
+  EXPECT_EQ(w.Find(1, 9).size(), 1U);
+  EXPECT_EQ(w.Find(1, 4).size(), 1U);
+}
+
+TEST(DeliveryLog, ADamagedBlockOfTheLiveFileIsPassedOverToo) {
+  LogWorld w;
+  w.Open();
+  for (log::Offset offset = 0; offset < 3; ++offset) {
+    w.Success(1, offset);
+    w.Flush();
+  }
+  const std::string live = w.Files(".live").at(0);
+  w.log.reset();
+  Flip(live, 16);
+  EXPECT_EQ(Verified(w).damage.size(), 1U);
+  w.Open();
+  EXPECT_TRUE(w.Find(1, 0).empty());
+  EXPECT_EQ(w.Find(1, 1).size(), 1U);
+  EXPECT_EQ(w.Find(1, 2).size(), 1U);
+}
+
 TEST(VerifyDeliveryLog, WhatIsWholeIsCountedAndWhatIsNotThereIsNothing) {
   LogWorld w;
   EXPECT_EQ(Verified(w).files, 0u);

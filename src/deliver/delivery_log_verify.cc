@@ -1,8 +1,8 @@
 #include "deliver/delivery_log_verify.h"
 
 #include <algorithm>
+#include <iterator>
 
-#include "base/crc32c.h"
 #include "deliver/delivery_log_file.h"
 
 namespace tributary::deliver {
@@ -30,39 +30,33 @@ class Verifier {
   }
 
  private:
-  // Whole blocks from the head on; what follows them is a torn end, or damage.
   Status Check(const std::string& name, bool may_be_torn) {
     const std::string path = dir_ + "/" + name;
     TRY_ASSIGN(const os::FileInfo info, fs_.Info(path));
     ++report_.files;
     if (info.bytes < kDeliveryFileHeadBytes && may_be_torn)
       return {};  // it was only just being made
-    const auto opened = DeliveryLogFile::Open(fs_, path, false);
+    auto opened = DeliveryLogFile::Open(fs_, path, DeliveryLogFile::Opening::kCheck);
     if (!opened && opened.error().code() == ErrorCode::kCorrupt) {
       report_.damage.push_back({name, 0, "its head is damaged"});
       return {};
     }
     if (!opened) return Fail(opened.error());
-    const DeliveryLogFile& file = *opened->file;
-    report_.bytes += file.bytes();
-    for (const DeliveryLogFile::Block& block : opened->blocks) {
-      TRY_ASSIGN(const bool whole, IsWhole(file, block));
-      const bool last = block.position + block.header.bytes() == info.bytes;
-      if (whole) {
-        report_.attempts += block.header.rows;
-      } else if (!last || !may_be_torn) {
-        report_.damage.push_back({name, block.position, "a block is damaged"});
-      }
+    report_.bytes += opened->whole_bytes;
+    if (!may_be_torn) std::ranges::move(opened->tail, std::back_inserter(opened->damage));
+    for (const auto& damage : opened->damage) {
+      report_.damage.push_back({name, damage.position, damage.what});
     }
-    if (file.bytes() < info.bytes && !may_be_torn) {
-      report_.damage.push_back({name, file.bytes(), "what follows is no block"});
+    for (const DeliveryLogFile::Block& block : opened->blocks) {
+      TRY_ASSIGN(const bool whole, CanBeRead(*opened->file, block));
+      if (whole) report_.attempts += block.header.rows;
+      if (!whole) report_.damage.push_back({name, block.position, "a block is damaged"});
     }
     return {};
   }
 
-  Result<bool> IsWhole(const DeliveryLogFile& file, const DeliveryLogFile::Block& block) {
+  Result<bool> CanBeRead(const DeliveryLogFile& file, const DeliveryLogFile::Block& block) {
     TRY_ASSIGN(const std::string payload, file.ReadPayload(block));
-    if (Crc32c(payload) != block.header.payload_crc) return false;
     AttemptRows rows;
     const Status decoded = DecodeBlock(block.header, payload, decompressor_, rows);
     if (!decoded && decoded.error().code() != ErrorCode::kCorrupt) return Fail(decoded.error());
