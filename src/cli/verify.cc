@@ -1,4 +1,4 @@
-// tributary verify: reads every record of a data directory that no server uses; changes nothing.
+// tributary verify: reads everything in a data directory that no server uses; changes nothing.
 #include <ostream>
 
 #include "cli/registry.h"
@@ -24,12 +24,24 @@ class Verify final : public Command {
     if (!log) return Complain(context, log.error().message());
     auto attempts = deliver::VerifyDeliveryLog(context.fs, dir->path + "/delivery_log");
     if (!attempts) return Complain(context, attempts.error().message());
-    // RocksDB has its file CURRENT as long as it is there; it is made before the log is.
-    const bool store_missing =
-        log->segments > 0 && !context.fs.Exists(dir->path + "/store/CURRENT");
-    const DirectoryReport report{*std::move(log), *std::move(attempts), store_missing};
+    auto dedupe = dedupe::VerifyDedupe(context.fs, dir->path);
+    if (!dedupe) return Complain(context, dedupe.error().message());
+    DirectoryReport report{
+        .log = *std::move(log), .attempts = *std::move(attempts), .dedupe = *std::move(dedupe)};
+    const Status store = AddStore(context, dir->path + "/store", report);
+    if (!store) return Complain(context, store.error().message());
     context.out << (json_ ? VerifyJson(report) : VerifyText(report));
     return report.ok() ? kExitFine : kExitFailed;
+  }
+
+  // RocksDB has its file CURRENT as long as it is there; it is made before the log is.
+  static Status AddStore(Context& context, const std::string& dir, DirectoryReport& report) {
+    if (!context.fs.Exists(dir + "/CURRENT")) {
+      report.store_missing = report.log.segments > 0;
+      return {};
+    }
+    TRY_ASSIGN(report.store, store::VerifyRocksStore(dir, {}));
+    return {};
   }
 
   std::string dir_;

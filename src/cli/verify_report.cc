@@ -39,10 +39,50 @@ std::string AttemptsText(const deliver::DeliveryLogReport& report) {
   return out + "damaged in " + Count(report.damage.size(), "place") + "\n";
 }
 
+std::string Summary(const std::string& what, const std::string& files, std::uint64_t bytes,
+                    std::size_t damaged) {
+  const std::string found = damaged == 0 ? "no damage" : "damaged in " + Count(damaged, "place");
+  return what + ": " + files + ", " + Count(bytes, "byte") + ": " + found + "\n";
+}
+
+std::string DedupeText(const dedupe::DedupeReport& report) {
+  std::string out;
+  for (const dedupe::DedupeDamage& d : report.damage) {
+    out += EscapeLine("damage: dedupe, " + d.file + ": " + d.what +
+                      " (the server makes it again from the log)") +
+           "\n";
+  }
+  if (report.files == 0 && report.damage.empty()) return out;
+  return out + Summary("dedupe", Count(report.files, "file"), report.bytes, report.damage.size());
+}
+
+std::string StoreText(const store::StoreReport& report) {
+  std::string out;
+  for (const store::StoreDamage& d : report.damage) {
+    const std::string file = d.file.empty() ? "store" : "store, " + d.file;
+    out += EscapeLine("damage: " + file + ": " + d.what) + "\n";
+  }
+  if (report.tables == 0 && report.damage.empty()) return out;
+  return out + Summary("store", Count(report.tables, "table"), report.bytes, report.damage.size());
+}
+
+template <class Damages>
+nlohmann::ordered_json FilesJson(std::uint64_t files, std::uint64_t bytes, const Damages& damages) {
+  nlohmann::ordered_json damage = nlohmann::ordered_json::array();
+  for (const auto& d : damages) damage.push_back({{"file", d.file}, {"what", d.what}});
+  return {{"files", files}, {"bytes", bytes}, {"damage", std::move(damage)}};
+}
+
+std::string StoreWord(const DirectoryReport& report) {
+  if (report.store_missing) return "missing";
+  return report.store.damage.empty() ? "present" : "damaged";
+}
+
 }  // namespace
 
 std::string VerifyText(const DirectoryReport& report) {
-  std::string out = VerifyText(report.log) + AttemptsText(report.attempts);
+  std::string out = VerifyText(report.log) + AttemptsText(report.attempts) +
+                    DedupeText(report.dedupe) + StoreText(report.store);
   if (report.store_missing) {
     out += "damage: the store is missing: destinations, sources, outcomes and dead letters\n";
   }
@@ -80,17 +120,22 @@ std::string VerifyJson(const DirectoryReport& directory) {
   for (const deliver::DeliveryLogDamage& d : attempts.damage) {
     torn.push_back({{"file", d.file}, {"position", d.position}, {"what", d.what}});
   }
-  const nlohmann::ordered_json whole = {{"ok", directory.ok()},
-                                        {"segments", report.segments},
-                                        {"records", report.records},
-                                        {"bytes", report.bytes},
-                                        {"damage", damage},
-                                        {"store", directory.store_missing ? "missing" : "present"},
-                                        {"delivery_log",
-                                         {{"files", attempts.files},
-                                          {"attempts", attempts.attempts},
-                                          {"bytes", attempts.bytes},
-                                          {"damage", torn}}}};
+  const nlohmann::ordered_json whole = {
+      {"ok", directory.ok()},
+      {"segments", report.segments},
+      {"records", report.records},
+      {"bytes", report.bytes},
+      {"damage", damage},
+      {"store", StoreWord(directory)},
+      {"store_tables",
+       FilesJson(directory.store.tables, directory.store.bytes, directory.store.damage)},
+      {"dedupe",
+       FilesJson(directory.dedupe.files, directory.dedupe.bytes, directory.dedupe.damage)},
+      {"delivery_log",
+       {{"files", attempts.files},
+        {"attempts", attempts.attempts},
+        {"bytes", attempts.bytes},
+        {"damage", torn}}}};
   return whole.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 

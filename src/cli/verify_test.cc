@@ -1,6 +1,10 @@
+#include <filesystem>
+#include <fstream>
+
 #include "cli/cli_kit_test.h"
 #include "cli/verify_report.h"
 #include "store/data_dir.h"
+#include "store/store.h"
 #include "support/temp_dir.h"
 
 namespace tributary::cli {
@@ -71,6 +75,54 @@ TEST(VerifyReport, TheDeliveryLogAndTheStoreCountToo) {
   EXPECT_FALSE(report.ok());
   EXPECT_THAT(VerifyText(report), HasSubstr("the store is missing"));
   EXPECT_THAT(VerifyJson(report), HasSubstr("\"store\": \"missing\""));
+}
+
+TEST(VerifyReport, TablesAndDedupeFilesAreCountedAndNamed) {
+  DirectoryReport report{.log = {.segments = 1, .records = 2, .bytes = 512, .damage = {}}};
+  report.dedupe = {.files = 2, .bytes = 9, .damage = {}};
+  report.store = {.tables = 1, .bytes = 7, .damage = {}};
+  EXPECT_THAT(VerifyText(report), HasSubstr("dedupe: 2 files, 9 bytes: no damage\n"
+                                            "store: 1 table, 7 bytes: no damage\n"));
+  report.dedupe.damage.push_back({"log/p0/0.dup", "it is cut short"});
+  EXPECT_FALSE(report.ok());
+  EXPECT_THAT(VerifyText(report), HasSubstr("damage: dedupe, log/p0/0.dup: it is cut short (the "));
+  report.dedupe.damage.clear();
+  report.store.damage.push_back({"000008.sst", "Corruption: block"});
+  EXPECT_FALSE(report.ok());
+  EXPECT_THAT(VerifyText(report), HasSubstr("damage: store, 000008.sst: Corruption: block\n"));
+  EXPECT_THAT(VerifyJson(report), HasSubstr("\"store\": \"damaged\""));
+  EXPECT_THAT(VerifyJson(report), HasSubstr("\"file\": \"000008.sst\""));
+}
+
+// The backup's own order of things is in backup_test; here only that verify looks at every part.
+TEST(Verify, DamageOfTheStoreAndOfDedupeIsFound) {
+  namespace stdfs = std::filesystem;
+  const test::TempDir temp;
+  const std::string dir = temp / "data";
+  ASSERT_TRUE(store::OpenDataDir(os::PosixFileSystem(), dir).has_value());
+  {
+    const auto made = store::OpenRocksStore({.dir = temp / "store"});
+    ASSERT_TRUE(made.has_value());
+    store::Batch batch;
+    batch.Put(store::Family::kOwned, "key", "value");
+    ASSERT_TRUE((*made)->Write(batch, store::Sync::kYes));
+    stdfs::remove_all(dir + "/store");
+    ASSERT_TRUE((*made)->Checkpoint(dir + "/store"));
+  }
+  Terminal terminal;
+  Ran ran = terminal.Run({"verify", dir});
+  ASSERT_EQ(ran.code, kExitFine) << ran.out << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("store: 1 table"));
+  stdfs::create_directories(dir + "/dedupe/p0");
+  std::ofstream(dir + "/dedupe/p0/00000000000000000000-00000000000000000009.ids") << "TRIB";
+  ran = terminal.Run({"verify", dir});
+  EXPECT_EQ(ran.code, kExitFailed);
+  EXPECT_THAT(ran.out, HasSubstr("damage: dedupe, dedupe/p0/"));
+  for (const auto& entry : stdfs::directory_iterator(dir + "/store")) {
+    if (entry.path().extension() == ".sst") stdfs::resize_file(entry.path(), 50);
+  }
+  ran = terminal.Run({"verify", dir});
+  EXPECT_THAT(ran.out, HasSubstr("damage: store, 0"));
 }
 
 TEST(Verify, FreshDirectoryIsClean) {
