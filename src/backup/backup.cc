@@ -153,20 +153,35 @@ class Backup {
       if (std::ranges::find(kOwnSteps, name) != std::end(kOwnSteps) || Passing(name)) continue;
       const auto info = fs_.Info(Path(name));
       if (!info) continue;
+      const bool dir = info->kind == os::FileInfo::Kind::kDir || LeadsToDir(name);
       // Attempts move from the file that grows into others, never back: in this order none is
       // missed, and one that is in both is told once.
       if (name == kDeliveryLog) TRY(TakeTree(name, kLiveSuffix));
-      if (info->kind == os::FileInfo::Kind::kDir) TRY(TakeTree(name));
-      if (info->kind == os::FileInfo::Kind::kFile) {
-        TRY(copier_.Take(Path(name), name, Copier::Kind::kMutable));
-      }
+      if (dir) TRY(TakeTree(name));
+      if (!dir) TRY(copier_.Take(Path(name), name, Copier::Kind::kMutable));
     }
     return {};
+  }
+
+  // A directory of ours that was moved to another disk, and a link left where it was.
+  bool LeadsToDir(const std::string& name) {
+    const auto there = fs_.Info(Path(name) + "/.");
+    return there && there->kind == os::FileInfo::Kind::kDir;
+  }
+
+  // Through a link a walk could come to what it writes, and never end.
+  Status CheckNotAround(const std::string& name) {
+    TRY_ASSIGN(const std::string real, fs_.RealPath(Path(name)));
+    TRY_ASSIGN(const std::string target, fs_.RealPath(target_.data()));
+    if (!target.starts_with(real.ends_with('/') ? real : real + "/")) return {};
+    return Fail(ErrorCode::kInvalid, "dir",
+                Path(name) + " leads to a directory that the backup itself is in");
   }
 
   // A file that got its final name while the directory was read is found in the next pass.
   Status TakeTree(const std::string& name, std::string_view suffix = {}) {
     if (!fs_.Exists(Path(name))) return {};
+    TRY(CheckNotAround(name));
     for (int pass = 0; pass < kTreePassesMax; ++pass) {
       bool more = false;
       TRY(WalkFiles(fs_, Path(name), [&](const std::string& below, const os::FileInfo&) -> Status {

@@ -8,7 +8,8 @@
 // with the same id. Outcomes, and files of `file` destinations, are at least as new as the store.
 //
 // Left out: the key that seals secrets (kSecretKeyName), locks and temporary files. Everything else
-// below the data directory is taken, known or not.
+// below the data directory is taken, known or not; a directory right below it may be a link to one
+// elsewhere. Whatever else is no regular file (kUnsupported, with its path) fails the backup.
 //
 // Incremental: a file that the last backup in the same directory has, unchanged, is kept (hard
 // link). A backup that ends early leaves the last one as it was. Durable when MakeBackup returns.

@@ -1,7 +1,10 @@
 // Backups on a real file system: what is taken, what is refused, and what a restore makes of it.
 #include "backup/backup.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <filesystem>
 
 #include "backup/target.h"
 #include "backup/tree.h"
@@ -164,6 +167,59 @@ TEST_F(BackupTest, TheSecondOneKeepsWhatDidNotChangeAndTakesWhatDid) {
   EXPECT_EQ(InodeOf(*second, "dedupe/p0/0-1.ids"), index);
   EXPECT_EQ(Read(backup + "/" + second->data + "/files/out.ndjson"), "line\nmore\n");
   EXPECT_FALSE(Fs().Exists(backup + "/" + first->data)) << "the one before is gone";
+}
+
+// As when an operator moves it to another disk and leaves a link.
+void MoveAway(const std::string& from, const std::string& to) {
+  std::filesystem::rename(from, to);
+  std::filesystem::create_directory_symlink(to, from);
+}
+
+TEST_F(BackupTest, DirectoriesThatAreLinksAreTakenWhole) {
+  ASSERT_TRUE(Fs().CreateDir(data + "/delivery_log"));
+  Write(data + "/delivery_log/00000000000000000001.dlog", "attempts");
+  store.reset();
+  for (const std::string name : {"files", "delivery_log", "log", "dedupe", "store"}) {
+    MoveAway(data + "/" + name, dir / ("moved-" + name));
+  }
+  store = *store::OpenRocksStore({.dir = data + "/store"});
+  ASSERT_TRUE(PutRow("linked"));
+  const auto made = Make();
+  ASSERT_TRUE(made) << made.error().message();
+  ASSERT_TRUE(Back());
+  EXPECT_EQ(Read(restored + "/files/out.ndjson"), "line\n");
+  EXPECT_EQ(Read(restored + "/delivery_log/00000000000000000001.dlog"), "attempts");
+  EXPECT_EQ(Read(restored + "/log/p0/00000000000000000000.seg"), "raw");
+  EXPECT_EQ(Read(restored + "/dedupe/p0/0-1.ids"), "index");
+  const auto opened = store::OpenRocksStore({.dir = restored + "/store"});
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(*(*opened)->Get(store::Family::kOwned, "Mrow"), "linked");
+}
+
+TEST_F(BackupTest, AnyOtherLinkFailsTheBackupAndIsNamed) {
+  Write(dir / "elsewhere", "bytes");
+  for (const std::string path : {"note", "files/newest", "files/gone", "dedupe/p0/0-2.ids",
+                                 "log/p0/00000000000000000009.zseg"}) {
+    const std::string to = path.ends_with("gone") ? dir / "nothing" : dir / "elsewhere";
+    std::filesystem::create_symlink(to, data + "/" + path);
+    const auto made = Make();
+    ASSERT_FALSE(made) << path;
+    EXPECT_EQ(made.error().code(), ErrorCode::kUnsupported);
+    EXPECT_THAT(made.error().message(), testing::HasSubstr(data + "/" + path + " is a symbolic"));
+    ASSERT_TRUE(Fs().Remove(data + "/" + path));
+  }
+  ASSERT_TRUE(Fs().CreateDir(dir / "d"));
+  std::filesystem::create_directory_symlink(dir / "d", data + "/files/d");
+  EXPECT_FALSE(Make()) << "only right below the data directory";
+  ASSERT_TRUE(Fs().Remove(data + "/files/d"));
+  EXPECT_TRUE(Make());
+}
+
+TEST_F(BackupTest, ALinkToWhereTheBackupIsIsRefused) {
+  std::filesystem::create_directory_symlink(dir.path(), data + "/around");
+  const auto made = Make();
+  ASSERT_FALSE(made);
+  EXPECT_THAT(made.error().message(), testing::HasSubstr(data + "/around leads to"));
 }
 
 TEST_F(BackupTest, AttemptsThatAreMergedMeanwhileAreNotMissed) {

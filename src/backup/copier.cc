@@ -21,6 +21,13 @@ Result<bool> AbsentOr(const Error& error) {
   return Fail(error);
 }
 
+std::unexpected<Error> NoFile(const std::string& path) {
+  return Fail(ErrorCode::kUnsupported,
+              path +
+                  " is a symbolic link or another thing that is no regular file, and would be "
+                  "missing from the backup: put the file itself there, or move it away");
+}
+
 }  // namespace
 
 Result<Copied> CopyBytes(const os::File& from, os::File& to, std::optional<std::uint64_t> bytes_max,
@@ -92,11 +99,13 @@ Result<bool> Copier::Take(const std::string& from, const std::string& path, Kind
   if (progress_.cancel.load()) return Cancelled();
   const UnixMicros began_us = clock_.Now();
   const auto before_open = fs_.Info(from);
+  if (!before_open) return AbsentOr(before_open.error());
+  if (before_open->kind != os::FileInfo::Kind::kFile) return NoFile(from);  // may block when opened
   const auto open = fs_.Open(from, os::OpenMode::kRead);
   const auto info = fs_.Info(from);
-  if (!before_open) return AbsentOr(before_open.error());
   if (!open) return AbsentOr(open.error());
   if (!info) return AbsentOr(info.error());
+  if (info->kind != os::FileInfo::Kind::kFile) return NoFile(from);
   // Another file may have taken the name meanwhile: then this copy is not of what `info` says.
   const bool same = before_open->inode == info->inode && before_open->mtime_ns == info->mtime_ns;
   TRY(MakeDirFor(path));

@@ -51,6 +51,7 @@ class Copier {
     kMutable,
   };
   // Takes `from` as `path`, its first `bytes` if given. False: it is not there (any more).
+  // kUnsupported when it is no regular file: what it points at could be anything.
   Result<bool> Take(const std::string& from, const std::string& path, Kind kind,
                     std::optional<std::uint64_t> bytes = std::nullopt);
   // Forgets what was taken.

@@ -43,8 +43,7 @@ class Walk {
     const auto info = fs_.Info(root_ + "/" + path);
     if (!info) return Gone(info.error()) ? Status() : Status(Fail(info.error()));
     if (info->kind == FileInfo::Kind::kDir) return Enter(path, depth + 1);
-    if (info->kind == FileInfo::Kind::kFile) return visit_(path, *info);
-    return {};
+    return visit_(path, *info);
   }
 
   os::FileSystem& fs_;
@@ -65,7 +64,7 @@ Status WalkFiles(os::FileSystem& fs, const std::string& dir, const VisitFile& vi
 Result<std::uint64_t> TreeBytes(os::FileSystem& fs, const std::string& dir) {
   std::uint64_t bytes = 0;
   TRY(WalkFiles(fs, dir, [&bytes](const std::string&, const FileInfo& info) -> Status {
-    bytes += info.bytes;
+    if (info.kind == FileInfo::Kind::kFile) bytes += info.bytes;
     return {};
   }));
   return bytes;

@@ -15,9 +15,9 @@ inline constexpr int kTreeDepthMax = 32;
 // Removes a directory with everything in it; what is not there is fine. Follows no symbolic link.
 Status RemoveTree(os::FileSystem& fs, const std::string& path);
 
-// Calls `visit` with the path, relative to `dir`, of every file below it, in order of name.
-// Symbolic links and other things that are neither file nor directory are passed over. What
-// disappears meanwhile is not there.
+// Calls `visit` with the path, relative to `dir`, of everything below it that is no directory, in
+// order of name: files, and symbolic links and the like (kOther), which are not followed. `dir`
+// itself may be a link. What disappears meanwhile is not there.
 using VisitFile = std::function<Status(const std::string& path, const os::FileInfo& info)>;
 Status WalkFiles(os::FileSystem& fs, const std::string& dir, const VisitFile& visit);
 
