@@ -7,6 +7,7 @@
 #include "cli/pretty_json.h"
 #include "cli/progress_bar.h"
 #include "cli/registry.h"
+#include "cli/watched_files.h"
 #include "config/json_text.h"
 #include "os/clock.h"
 #include "store/data_dir.h"
@@ -115,8 +116,13 @@ class Backup final : public Command {
     TRY_ASSIGN(const auto opened, store::OpenRocksStore({.dir = *data_dir_ + "/store"}));
     TRY_ASSIGN(const std::string dir, Absolute(context));
     backup::Progress progress;
+    ProgressBar bar(context, "backing up", ProgressBar::Unit::kBytes);
+    const auto show = [&](std::uint64_t) {
+      if (progress.bytes_total > 0) bar.Show(progress.bytes_done, progress.bytes_total);
+    };
+    WatchedFiles files(context.fs, show);
     TRY_ASSIGN(const backup::Manifest manifest,
-               backup::MakeBackup({.fs = &context.fs,
+               backup::MakeBackup({.fs = &files,
                                    .clock = &os::SystemClock(),
                                    .store = opened.get(),
                                    .log = nullptr,
@@ -124,6 +130,7 @@ class Backup final : public Command {
                                    .version = std::string(Version()),
                                    .wait = [](MonoNanos) { return false; }},
                                   dir, progress));
+    show(0);
     return ReportOf(dir, manifest, progress);
   }
 

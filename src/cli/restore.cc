@@ -6,6 +6,7 @@
 #include "cli/escape.h"
 #include "cli/progress_bar.h"
 #include "cli/registry.h"
+#include "cli/watched_files.h"
 
 namespace tributary::cli {
 namespace {
@@ -28,8 +29,7 @@ class Restore final : public Command {
 
  private:
   int Run(Context& context) {
-    backup::Progress progress;
-    const auto manifest = backup::Restore(context.fs, from_, to_, progress);
+    const auto manifest = Bring(context);
     if (!manifest) return Complain(context, manifest.error().message());
     if (json_) {
       const json report = {{"data_dir", to_},
@@ -46,6 +46,18 @@ class Restore final : public Command {
     }
     if (manifest->secret_key_left_out) context.err << kSecretsSentence << '\n';
     return kExitFine;
+  }
+
+  Result<backup::Manifest> Bring(Context& context) const {
+    backup::Progress progress;
+    ProgressBar bar(context, "restoring", ProgressBar::Unit::kBytes);
+    const auto show = [&](std::uint64_t) {
+      if (progress.bytes_total > 0) bar.Show(progress.bytes_done, progress.bytes_total);
+    };
+    WatchedFiles files(context.fs, show);
+    TRY_ASSIGN(backup::Manifest manifest, backup::Restore(files, from_, to_, progress));
+    show(0);
+    return manifest;
   }
 
   std::string from_;

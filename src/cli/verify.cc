@@ -1,8 +1,11 @@
 // tributary verify: reads everything in a data directory that no server uses; changes nothing.
 #include <ostream>
 
+#include "backup/tree.h"
+#include "cli/progress_bar.h"
 #include "cli/registry.h"
 #include "cli/verify_report.h"
+#include "cli/watched_files.h"
 #include "store/data_dir.h"
 
 namespace tributary::cli {
@@ -20,28 +23,39 @@ class Verify final : public Command {
   int Run(Context& context) {
     const auto dir = store::InspectDataDir(context.fs, dir_);  // the lock is held until the end
     if (!dir) return Complain(context, dir.error().message());
-    auto log = log::VerifyLog(context.fs, dir->path + "/log");
-    if (!log) return Complain(context, log.error().message());
-    auto attempts = deliver::VerifyDeliveryLog(context.fs, dir->path + "/delivery_log");
-    if (!attempts) return Complain(context, attempts.error().message());
-    auto dedupe = dedupe::VerifyDedupe(context.fs, dir->path);
-    if (!dedupe) return Complain(context, dedupe.error().message());
-    DirectoryReport report{
-        .log = *std::move(log), .attempts = *std::move(attempts), .dedupe = *std::move(dedupe)};
-    const Status store = AddStore(context, dir->path + "/store", report);
-    if (!store) return Complain(context, store.error().message());
-    context.out << (json_ ? VerifyJson(report) : VerifyText(report));
-    return report.ok() ? kExitFine : kExitFailed;
+    const auto report = ReadAll(context, dir->path);
+    if (!report) return Complain(context, report.error().message());
+    context.out << (json_ ? VerifyJson(*report) : VerifyText(*report));
+    return report->ok() ? kExitFine : kExitFailed;
   }
 
-  // RocksDB has its file CURRENT as long as it is there; it is made before the log is.
-  static Status AddStore(Context& context, const std::string& dir, DirectoryReport& report) {
-    if (!context.fs.Exists(dir + "/CURRENT")) {
-      report.store_missing = report.log.segments > 0;
-      return {};
+  static Result<std::uint64_t> BytesOf(os::FileSystem& fs, const std::string& dir) {
+    std::uint64_t bytes = 0;
+    for (const char* name : {"log", "delivery_log", "dedupe", "store"}) {
+      TRY_ASSIGN(const std::uint64_t more, backup::TreeBytes(fs, dir + "/" + name));
+      bytes += more;
     }
-    TRY_ASSIGN(report.store, store::VerifyRocksStore(dir, {}));
-    return {};
+    return bytes;
+  }
+
+  static Result<DirectoryReport> ReadAll(Context& context, const std::string& dir) {
+    TRY_ASSIGN(const std::uint64_t total, BytesOf(context.fs, dir));
+    ProgressBar bar(context, "verifying", ProgressBar::Unit::kBytes);
+    std::uint64_t done = 0;
+    const auto read = [&](std::uint64_t bytes) { bar.Show(done += bytes, total); };
+    WatchedFiles files(context.fs, read);
+    DirectoryReport report;
+    TRY_ASSIGN(report.log, log::VerifyLog(files, dir + "/log"));
+    TRY_ASSIGN(report.attempts, deliver::VerifyDeliveryLog(files, dir + "/delivery_log"));
+    TRY_ASSIGN(report.dedupe, dedupe::VerifyDedupe(files, dir));
+    // RocksDB has its file CURRENT as long as it is there; it is made before the log is.
+    if (context.fs.Exists(dir + "/store/CURRENT")) {
+      TRY_ASSIGN(report.store, store::VerifyRocksStore(dir + "/store", read));
+    } else {
+      report.store_missing = report.log.segments > 0;
+    }
+    bar.Show(total, total);  // room made ahead, and the store's own notes, are not read
+    return report;
   }
 
   std::string dir_;

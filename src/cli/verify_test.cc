@@ -136,6 +136,35 @@ TEST(Verify, FreshDirectoryIsClean) {
   EXPECT_THAT(terminal.Run({"verify", "--json", dir}).out, HasSubstr("\"ok\": true"));
 }
 
+// Of a directory with a file of some bytes and a store.
+TEST(LongWork, IsWatchedWhereSomebodyLooksAndNowhereElse) {
+  const test::TempDir temp;
+  const std::string data = temp / "data";
+  ASSERT_TRUE(store::OpenDataDir(os::PosixFileSystem(), data).has_value());
+  ASSERT_TRUE(os::PosixFileSystem().CreateDir(data + "/files"));
+  std::ofstream(data + "/files/f.ndjson") << std::string(3 << 20, 'x');
+  ASSERT_TRUE(store::OpenRocksStore({.dir = data + "/store"}).has_value());
+  for (const bool watched : {true, false}) {
+    Terminal terminal;
+    terminal.err_is_terminal = watched;
+    const std::string n = watched ? "1" : "2";
+    const std::vector<std::pair<std::vector<std::string>, std::string>> commands = {
+        {{"backup", temp / ("backup" + n), "--data-dir", data}, "backing up  ["},
+        {{"restore", temp / ("backup" + n), "--data-dir", temp / ("restored" + n)}, "restoring  ["},
+        {{"verify", data}, "verifying  ["}};
+    for (const auto& [arguments, bar] : commands) {
+      const Ran ran = terminal.Run(arguments);
+      ASSERT_EQ(ran.code, kExitFine) << ran.err;
+      if (watched) {
+        EXPECT_THAT(ran.err, HasSubstr(bar));
+        EXPECT_THAT(ran.err, HasSubstr("100 %"));
+      } else {
+        EXPECT_EQ(ran.err.find('['), std::string::npos) << ran.err;
+      }
+    }
+  }
+}
+
 TEST(Verify, WhatIsNoDataDirectoryIsSaidSo) {
   const test::TempDir temp;
   Terminal terminal;
