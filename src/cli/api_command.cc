@@ -79,7 +79,7 @@ Arguments::Action ApiCommand::Calls(Work work) {
     const auto text = work(context, **api);
     if (!text) return ComplainOfError(context, text.error());
     context.out << *text;
-    return kExitFine;
+    return exit_code_;
   };
 }
 

@@ -61,6 +61,7 @@ class ApiCommand : public Command {
   static Result<std::string> Post(Api& api, const std::string& path, std::string body = {});
 
   ApiOptions options_;
+  int exit_code_ = kExitFine;  // once the text is printed
 };
 
 // "since=…" and the like: options that become query parameters when they are given.

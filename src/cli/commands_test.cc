@@ -90,6 +90,17 @@ TEST_F(Commands, AWrongCommandLineIsTwoAndCallsNobody) {
   EXPECT_TRUE(terminal.server.calls.empty());
 }
 
+TEST_F(Commands, ATestOfADestinationFailsUnlessItWasDelivered) {
+  for (const std::string verdict : {"delivered", "retry", "rejected", "disabled"}) {
+    terminal.server.AnswerWith({Json("{\"verdict\":\"" + verdict + "\"}")});
+    const Ran ran = terminal.Run({"destinations", "test", "x"});
+    EXPECT_EQ(ran.code, verdict == "delivered" ? kExitFine : kExitFailed) << verdict;
+    EXPECT_THAT(ran.out, HasSubstr(verdict)) << "it is shown all the same";
+  }
+  terminal.server.AnswerWith({Json(R"({"matched":false})")});
+  EXPECT_EQ(terminal.Run({"destinations", "dry-run", "x"}).code, kExitFine);
+}
+
 TEST_F(Commands, ALongMoveIsWatchedToItsEnd) {
   terminal.server.AnswerWith(
       {Json(R"({"id":"m1","state":"running","done":1,"total":5,"redriven":1})", 202),

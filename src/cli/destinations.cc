@@ -59,8 +59,10 @@ class Destinations final : public ApiCommand {
   }
 
   void DescribeTrials(Arguments& a) {
-    Arguments& test = Named(a, "test", "Sends it one event now, and shows request and answer.",
-                            &Destinations::Test);
+    Arguments& test =
+        Named(a, "test",
+              "Sends it one event now, and shows request and answer; exits 1 unless delivered.",
+              &Destinations::Test);
     Arguments& dry = Named(a, "dry-run", "Shows what would be sent, and why; sends nothing.",
                            &Destinations::DryRun);
     for (Arguments* arguments : {&test, &dry}) {
@@ -118,8 +120,17 @@ class Destinations final : public ApiCommand {
     TRY_ASSIGN(const std::string body, CallForBody(api, {.path = PathOf("/stats")}));
     return options_.json ? Pretty(body) : FieldsText(body);
   }
-  Result<std::string> Test(Context& context, Api& api) { return Try(context, api, "/test"); }
-  Result<std::string> DryRun(Context& context, Api& api) { return Try(context, api, "/dry-run"); }
+  // Whatever else came of it is shown all the same; scripts go by the exit code.
+  Result<std::string> Test(Context& context, Api& api) {
+    TRY_ASSIGN(const std::string answer, Try(context, api, "/test"));
+    const std::string verdict = Cell(ordered_json::parse(answer, nullptr, false), "verdict");
+    if (verdict != "delivered") exit_code_ = kExitFailed;
+    return Pretty(answer);
+  }
+  Result<std::string> DryRun(Context& context, Api& api) {
+    TRY_ASSIGN(const std::string answer, Try(context, api, "/dry-run"));
+    return Pretty(answer);
+  }
   Result<std::string> Revisions(Context&, Api& api) {
     return ListOf(api, PathOf("/revisions"), kAllEntries,
                   {{"REVISION", "revision"}, {"AT", "at"}, {"WHO", "who"}, {"CHANGED", "changed"}});
@@ -145,8 +156,7 @@ class Destinations final : public ApiCommand {
       body = ordered_json({{"message_id", *message_id_}})
                  .dump(-1, ' ', false, ordered_json::error_handler_t::replace);
     }
-    TRY_ASSIGN(const std::string answer, Post(api, PathOf(rest), std::move(body)));
-    return Pretty(answer);
+    return Post(api, PathOf(rest), std::move(body));
   }
 
   Result<std::string> ReadObjectFile(Context& context) const {
