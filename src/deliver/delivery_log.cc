@@ -114,8 +114,10 @@ Status DeliveryLogImpl::LoadArchive(std::uint64_t number, bool newest) {
   TRY_ASSIGN(auto opened, DeliveryLogFile::Open(*world_.fs, PathOf(NameOf(number, kArchiveSuffix)),
                                                 newest ? kCut : kHeaders));
   NameDamage(opened, !newest);  // an older one was whole when the next was begun
-  Archive archive{
-      .number = number, .file = std::move(opened.file), .blocks = std::move(opened.blocks)};
+  Archive archive{.number = number,
+                  .file = std::move(opened.file),
+                  .blocks = std::move(opened.blocks),
+                  .writable = newest};
   for (const auto& block : archive.blocks) {
     archive.rows += block.header.rows;
     archive.newest_ms = std::max(archive.newest_ms, block.header.last_ms);
@@ -231,7 +233,11 @@ void DeliveryLogImpl::Failed(const Status& status, std::size_t rows) {
 Status DeliveryLogImpl::NextArchive() {
   const std::uint64_t bytes_max =
       std::clamp(options_.size_bytes_max / 16, kArchiveBytesMin, kArchiveBytesMax);
-  if (!archives_.empty() && archives_.back().file->bytes() < bytes_max) return {};
+  // When the newest one had to be put aside, the last is one that was only opened to be read.
+  if (!archives_.empty() && archives_.back().writable &&
+      archives_.back().file->bytes() < bytes_max) {
+    return {};
+  }
   Archive archive{.number = next_number_++};
   TRY_ASSIGN(archive.file, DeliveryLogFile::Create(*world_.fs, options_.dir,
                                                    NameOf(archive.number, kArchiveSuffix)));

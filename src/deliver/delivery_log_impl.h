@@ -33,6 +33,7 @@ class DeliveryLogImpl final : public DeliveryLog {
     std::vector<DeliveryLogFile::Block> blocks;
     std::uint64_t rows = 0;
     std::int64_t newest_ms = 0;
+    bool writable = true;  // false: opened to be read only
   };
   struct Place {
     std::shared_ptr<DeliveryLogFile> file;

@@ -310,6 +310,23 @@ TEST(DeliveryLog, ADamagedBlockOfTheLiveFileIsPassedOverToo) {
   EXPECT_EQ(w.Find(1, 2).size(), 1U);
 }
 
+TEST(DeliveryLog, ItGoesOnWhenTheNewestArchiveHadToBePutAside) {
+  LogWorld w;
+  WriteArchive(w, 2);
+  const std::string archive = w.Files(".dlog").at(0);
+  std::filesystem::copy(archive, w.options.dir + "/00000000000000999990.dlog");
+  Flip(w.options.dir + "/00000000000000999990.dlog", 3);
+  w.Open();
+  EXPECT_EQ(w.Files(".damaged").size(), 1U);
+  w.Success(1, 7);
+  w.Flush();  // merged: an older archive takes nothing any more
+  w.Success(1, 8);
+  w.Flush();
+  EXPECT_EQ(w.log->stats().lost, 0U);
+  w.Reopen();
+  for (const log::Offset offset : {0, 1, 7, 8}) EXPECT_EQ(w.Find(1, offset).size(), 1U) << offset;
+}
+
 TEST(VerifyDeliveryLog, WhatIsWholeIsCountedAndWhatIsNotThereIsNothing) {
   LogWorld w;
   EXPECT_EQ(Verified(w).files, 0u);
