@@ -51,6 +51,7 @@ class StoreVerifier {
     rocksdb::Status status = rocksdb::DB::ListColumnFamilies(options_, dir_, &names);
     if (!status.ok()) return status;
     std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    families.reserve(names.size());
     for (const std::string& name : names) families.emplace_back(name, options_);
     std::vector<rocksdb::ColumnFamilyHandle*> handles;
     rocksdb::DB* db = nullptr;
