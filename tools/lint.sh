@@ -14,13 +14,14 @@ else
   files=$(sed -n 's/^ *"file": "\(.*\)",*$/\1/p' build-lint/compile_commands.json | sort -u |
     grep -E '/(src|unified)/.*\.cc$')
 fi
-# GCC's precompiled headers, its warning names and what its library uses of itself though deprecated
-# (nor its --param) mean nothing to clang. That a unified file includes sources is its purpose; they are analysed as headers
-# of ours are, in the analyzer's quick mode.
+# GCC's precompiled headers, parameters and warning names, and what its library uses of itself though
+# deprecated, mean nothing to clang. That a unified file includes sources is its purpose; they are
+# analysed as headers of ours are, in the analyzer's quick mode.
 # shellcheck disable=SC2086
 printf '%s\n' $files | xargs -P "$(nproc)" -n 1 "$tidy" -p build-lint --quiet \
   --checks=-bugprone-suspicious-include \
-  --extra-arg=-Wno-unused-command-line-argument --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument \
+  --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument \
+  --extra-arg=-Wno-unused-command-line-argument \
   --extra-arg=-Wno-ignored-gch --extra-arg=-Wno-deprecated-declarations \
   --extra-arg=-Xclang --extra-arg=-analyzer-opt-analyze-headers \
   --extra-arg=-Xclang --extra-arg=-analyzer-config --extra-arg=-Xclang --extra-arg=mode=shallow
