@@ -20,7 +20,9 @@ constexpr std::size_t kKeptOutputBytes = 16 * 1024;
 // After the last answer: how long, and how much, is read and thrown away so that the answer is not
 // lost to a reset (RFC 9112 section 9.6).
 constexpr MonoNanos kLingerNanos = 2 * kNanosPerSecond;
-constexpr std::size_t kLingerBytesMax = 1024 * 1024;
+constexpr std::size_t kLingerBytesMax = 64 * 1024 * 1024;
+// Of these, at once: others of the loop wait.
+constexpr std::size_t kLingerBytesAtOnce = 256 * 1024;
 // A body's buffer grows to this at once, then by what has really arrived: an announced length
 // alone costs nothing.
 constexpr std::size_t kFirstGrowthBytes = 128 * 1024;
@@ -447,8 +449,8 @@ void Connection::Linger() {
 }
 
 void Connection::Discard() {
-  char scratch[4096];
-  for (;;) {
+  char scratch[16 * 1024];
+  for (const std::size_t before = lingered_bytes_; lingered_bytes_ - before < kLingerBytesAtOnce;) {
     error_code ec;
     const std::size_t n = socket_.read_some(asio::buffer(scratch), ec);
     if (ec == asio::error::would_block) return WaitReadable();
@@ -459,6 +461,7 @@ void Connection::Discard() {
     lingered_bytes_ += n;
     if (ec || lingered_bytes_ > kLingerBytesMax) return Close();
   }
+  WaitReadable();
 }
 
 }  // namespace tributary::http

@@ -81,6 +81,18 @@ TEST(ServerLimits, BodyBytes) {
   EXPECT_EQ(server.handler.handled, 1);
 }
 
+// As most clients do: the answer that came meanwhile must not be lost to a reset.
+TEST(ServerLimits, WhoSendsAllOfATooLargeBodyFirstCanReadWhy) {
+  TestServer server;
+  server.handler.body_bytes_max = 1000;
+  const std::string request = Post("/", std::string(8 << 20, 'b'));
+  for (int i = 0; i < 10; ++i) {
+    RawClient past(server.port());
+    ASSERT_TRUE(past.Send(request)) << i;
+    EXPECT_EQ(past.Read().status, 413) << i;
+  }
+}
+
 TEST(ServerLimits, BodyBytesOfChunks) {
   TestServer server;
   const std::string head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
