@@ -44,9 +44,10 @@ void Lane::ReplaceSettings(LaneSettings settings) {
     ledger_->batches().ForgetBodies();
   }
   known_keys_.clear();  // perhaps by another path
+  // A receiver that is at its limit is at it still, whatever else has changed.
+  if (settings.rate_limit != settings_.rate_limit) limiter_ = RateLimiter(settings.rate_limit);
   settings_ = std::move(settings);
   schedule_ = RetrySchedule(settings_.schedule);
-  limiter_ = RateLimiter(settings_.rate_limit);
   window_ = ConcurrencyWindow(settings_.concurrency);
   window_size_.store(window_.size(), std::memory_order_relaxed);
   instant_ = settings_.destination != nullptr && settings_.destination->instant() &&

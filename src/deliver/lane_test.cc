@@ -178,12 +178,34 @@ TEST(Lane, OpenBreakerSpendsNoAttemptsAndHealsByOneProbe) {
 
 TEST(Lane, RateLimitHoldsForFreshAndForRetries) {
   DeliverWorld w(11);
+  w.receivers.answer = [](const std::string&, const Delivery& d) {
+    return Receivers::Answer{.outcome = d.attempt < 3 && d.record->offset % 3 == 0
+                                            ? Outcome::Retry("HTTP 500")
+                                            : Outcome::Delivered()};
+  };
   w.Open();
-  w.Make("hook", {{"rate_limit", 50}});
+  w.Make("hook", {{"rate_limit", 50}, {"retry", {{"schedule", {"0s", "100ms", "100ms", "1s"}}}}});
   w.AppendMany(500);
   w.sim.RunFor(4 * kS);
   EXPECT_LE(w.receivers.seen.size(), 50U * 4 + 6);
   EXPECT_GE(w.receivers.seen.size(), 50U * 4 - 2);
+  const auto retries =
+      std::ranges::count_if(w.receivers.seen, [](auto& s) { return s.attempt > 1; });
+  EXPECT_GT(retries, 50);
+}
+
+TEST(Lane, AChangeOfSomethingElseGivesNoNewBurst) {
+  DeliverWorld w(11);
+  w.Open();
+  w.Make("hook", {{"rate_limit", 50}});
+  w.AppendMany(1'000);
+  for (int i = 0; i < 100; ++i) {
+    w.sim.RunFor(20 * kMs);
+    ASSERT_TRUE(w.Patch("hook", {{"timeout", std::to_string(i + 1) + "s"}}));
+  }
+  const double seconds =
+      static_cast<double>(w.receivers.seen.back().when - w.receivers.seen.front().when) / kS;
+  EXPECT_LE(static_cast<double>(w.receivers.seen.size()), 50 * seconds + 6);
 }
 
 TEST(Lane, StopsReadingAtTheLimitOfWaitingRows) {
