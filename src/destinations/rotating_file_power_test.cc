@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "codec/gzip.h"
+#include "codec/zstd.h"
 #include "destinations/destination_kit_test.h"
 #include "destinations/rotating_file.h"
 #include "sim/sim_fs.h"
@@ -41,6 +42,10 @@ Disk Look(const sim::SimFs& fs) {
     if (name.ends_with(".gz")) {
       text.clear();
       if (!codec::Inflate(bytes, 1 << 20, text)) text = "torn";
+    }
+    if (name.ends_with(".zst")) {
+      text.clear();
+      if (!codec::ZstdDecompressor().Decompress(bytes, 1 << 20, text)) text = "torn";
     }
     disk.whole.push_back(std::move(text));
   }
@@ -132,7 +137,8 @@ class PowerLoss {
 };
 
 TEST(RotatingFilePower, AtEveryMomentWhatWasAcknowledgedIsThereOnceAndNothingIsTorn) {
-  for (const Compression compression : {Compression::kNone, Compression::kGzip}) {
+  for (const Compression compression :
+       {Compression::kNone, Compression::kGzip, Compression::kZstd}) {
     PowerLoss loss(compression);
     EXPECT_GT(loss.RunAll(), 20U);
     EXPECT_TRUE(loss.faults.empty()) << loss.faults.size() << ": " << loss.faults.front();

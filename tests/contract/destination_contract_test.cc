@@ -5,6 +5,7 @@
 // are about the door, not about HTTP.
 #include <gtest/gtest.h>
 
+#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "base/ascii.h"
@@ -167,10 +168,16 @@ TEST_P(HttpContract, APeerThatHangsIsGivenUpAtTheTimeout) {
 
 TEST_P(HttpContract, APeerThatNeverAcceptsIsGivenUpAtTheTimeout) {
   Peer peer(nullptr, 0);
+  // The queue of a socket that nobody serves is full: not even the kernel accepts.
+  http::test::RawClient fillers[4];
+  for (http::test::RawClient& filler : fillers) filler.StartConnect(peer.port());
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
   Make(Options(peer.url()));
   const MonoNanos began = os::SystemClock().Monotonic();
   EXPECT_EQ(Start().get().verdict, Verdict::kRetry);
-  EXPECT_LT(os::SystemClock().Monotonic() - began, kTimeout + kSlack);
+  const MonoNanos waited = os::SystemClock().Monotonic() - began;
+  EXPECT_GE(waited, kTimeout - kSlack / 10);
+  EXPECT_LT(waited, kTimeout + kSlack);
 }
 
 TEST_P(HttpContract, ADripOfBytesDoesNotPutTheTimeoutOff) {
@@ -219,6 +226,14 @@ TEST_P(HttpContract, AHeadThatIsCutOffIsNoDelivery) {
   EXPECT_EQ(Answered("SSH-2.0-OpenSSH_9.2\r\n").verdict, Verdict::kRetry);
 }
 
+std::string HttpDate(std::int64_t seconds) {
+  const std::time_t time = seconds;
+  std::tm utc{};
+  gmtime_r(&time, &utc);
+  char text[64];
+  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc)};
+}
+
 TEST_P(HttpContract, RetryAfterCountsInEveryFormAndIsBounded) {
   const auto wait = [&](const std::string& value) {
     const Outcome outcome =
@@ -234,6 +249,10 @@ TEST_P(HttpContract, RetryAfterCountsInEveryFormAndIsBounded) {
   EXPECT_EQ(wait(""), std::nullopt);
   EXPECT_EQ(wait("Sun, 06 Nov 1994 08:49:37 GMT"), 0);
   EXPECT_EQ(wait("Fri, 31 Dec 2199 23:59:59 GMT"), deliver::kRetryAfterMax);
+  const auto soon = wait(HttpDate(os::SystemClock().Now() / kMicrosPerSecond + 30));
+  ASSERT_TRUE(soon.has_value());
+  EXPECT_GT(*soon, 28 * kNanosPerSecond);
+  EXPECT_LE(*soon, 30 * kNanosPerSecond);
 }
 
 TEST_P(HttpContract, RedirectsAreNotFollowed) {

@@ -46,6 +46,8 @@ def test_a_breaker_and_a_disabled_destination_are_told(tributary):
         send(tributary, [f"n{i}" for i in range(5)])
         wait_until(lambda: told(ops, "destination.disabled"), message="disabled")
         assert told(ops, "destination.disabled")[0]["data"]["reason"] == "HTTP 410"
+        shown = tributary.get("/api/v1/destinations/bad").json()
+        assert shown["status"] == "disabled" and shown["status_reason"] == "HTTP 410", shown
         assert not told(ops, "event.dead_lettered")  # not among the names it wants
 
 

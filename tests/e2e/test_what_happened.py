@@ -197,6 +197,9 @@ def test_deliveries_are_found_in_every_state(broken):
         assert delivered["attempts"][0]["status"] == 204 and delivered["next_attempt_at"] is None
         retrying = all_pages(server, "/api/v1/deliveries?state=retrying")[0]
         assert retrying["attempts"][0]["status"] == 500 and retrying["next_attempt_at"]
+        traced = server.get("/api/v1/events/" + retrying["message_id"]).json()["deliveries"]
+        [waits] = [pair for pair in traced if pair["destination"] == "bad"]
+        assert waits["state"] == "retrying" and waits["next_attempt_at"] == retrying["next_attempt_at"]
         mine = all_pages(server, "/api/v1/deliveries?message_id=m7")
         assert sorted(e["destination"] for e in mine) == ["bad", "good", "picky"]
         assert all_pages(server, "/api/v1/deliveries?message_id=nothing") == []

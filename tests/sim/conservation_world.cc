@@ -225,7 +225,7 @@ std::uint64_t World::Trace() {
             " " + std::to_string(s.when) + "\n";
   }
   for (const std::size_t i : Alive()) text += w_.Stats(history_.made[i].name).ToJson() + "\n";
-  return Hash64(text);
+  return Hash64(text + w_.store.Dump());  // rows, attempts and dead letters too
 }
 
 }  // namespace tributary::deliver::conserve
