@@ -3,35 +3,25 @@
 
 #include "deliver/sim_kit_test.h"
 #include "support/durations.h"
+#include "support/passing_store.h"
 
 namespace tributary::deliver {
 namespace {
 
 // Counts who is asked about. `real` outlives it.
-class CountingStore final : public store::Store {
+class CountingStore final : public test::PassingStore {
  public:
-  explicit CountingStore(store::Store& real) : real_(real) {}
+  using PassingStore::PassingStore;
   std::size_t asked_if_kept() const { return asked_if_kept_; }
 
-  Status Write(const store::Batch& batch, store::Sync sync) override {
-    return real_.Write(batch, sync);
-  }
   Result<std::optional<std::string>> Get(store::Family family,
                                          std::string_view key) const override {
     const bool kept = key.front() == static_cast<char>(store::keys::Prefix::kKeptBody);
     asked_if_kept_ += kept ? 1 : 0;
-    return real_.Get(family, key);
+    return PassingStore::Get(family, key);
   }
-  Status Scan(store::Family family, std::string_view begin, std::string_view end, bool reverse,
-              const Visitor& visitor) const override {
-    return real_.Scan(family, begin, end, reverse, visitor);
-  }
-  Status WipeDerived() override { return real_.WipeDerived(); }
-  Status Checkpoint(const std::string& dir) override { return real_.Checkpoint(dir); }
-  std::string failure() const override { return real_.failure(); }
 
  private:
-  store::Store& real_;
   mutable std::size_t asked_if_kept_ = 0;
 };
 

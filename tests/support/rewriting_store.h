@@ -3,15 +3,14 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "store/store.h"
+#include "support/passing_store.h"
 
 namespace tributary::test {
 
-class RewritingStore final : public store::Store {
+class RewritingStore final : public PassingStore {
  public:
   struct Part {
     store::Batch batch;
@@ -20,28 +19,17 @@ class RewritingStore final : public store::Store {
   // What is written, one after another, in place of a batch.
   using Rewrite = std::function<std::vector<Part>(const store::Batch& batch, store::Sync sync)>;
   // `real` outlives it.
-  RewritingStore(store::Store& real, Rewrite rewrite) : real_(real), rewrite_(std::move(rewrite)) {}
+  RewritingStore(store::Store& real, Rewrite rewrite)
+      : PassingStore(real), rewrite_(std::move(rewrite)) {}
 
   Status Write(const store::Batch& batch, store::Sync sync) override {
     for (const Part& write : rewrite_(batch, sync)) {
-      if (Status written = real_.Write(write.batch, write.sync); !written) return written;
+      if (Status written = PassingStore::Write(write.batch, write.sync); !written) return written;
     }
     return {};
   }
-  Result<std::optional<std::string>> Get(store::Family family,
-                                         std::string_view key) const override {
-    return real_.Get(family, key);
-  }
-  Status Scan(store::Family family, std::string_view begin, std::string_view end, bool reverse,
-              const Visitor& visitor) const override {
-    return real_.Scan(family, begin, end, reverse, visitor);
-  }
-  Status WipeDerived() override { return real_.WipeDerived(); }
-  Status Checkpoint(const std::string& dir) override { return real_.Checkpoint(dir); }
-  std::string failure() const override { return real_.failure(); }
 
  private:
-  store::Store& real_;
   const Rewrite rewrite_;
 };
 
