@@ -188,12 +188,12 @@ Status Dedupe::WhenIndexed(Partition partition, Offset offset, MonoNanos deadlin
 
 // ---- Looking up -----------------------------------------------------------------------------
 
-Result<std::vector<Match>> Dedupe::Find(log::SourceId source, std::string_view message_id) const {
-  std::string scratch;
-  const Hash128 id = IdOf(source, message_id, scratch);
+// What the stages of all partitions answer, as far as the log still has it.
+template <class Ask>
+Result<std::vector<Match>> Dedupe::NewestFirst(const Ask& ask) const {
   std::vector<Match> found;
   for (Partition partition = 0; partition < stages_.size(); ++partition) {
-    const auto matches = stages_[partition]->Find(id, kMatchesMax);
+    const auto matches = ask(*stages_[partition]);
     if (!matches) {
       signal_->Raise();  // what was found damaged is mended by the next step
       return Fail(matches.error());
@@ -205,6 +205,14 @@ Result<std::vector<Match>> Dedupe::Find(log::SourceId source, std::string_view m
     }
   }
   std::ranges::stable_sort(found, std::greater<>(), &Match::received_s);
+  return found;
+}
+
+Result<std::vector<Match>> Dedupe::Find(log::SourceId source, std::string_view message_id) const {
+  std::string scratch;
+  const Hash128 id = IdOf(source, message_id, scratch);
+  TRY_ASSIGN(std::vector<Match> found,
+             NewestFirst([&id](const Stage& stage) { return stage.Find(id, kMatchesMax); }));
   std::size_t seen[2] = {0, 0};
   std::erase_if(found, [&](const Match& match) { return ++seen[match.duplicate] > kMatchesMax; });
   return found;
@@ -216,20 +224,8 @@ Result<std::vector<Match>> Dedupe::OriginalsOf(std::span<const log::SourceId> so
   std::set<Hash128> in_order;
   for (const log::SourceId source : sources) in_order.insert(IdOf(source, message_id, scratch));
   const std::vector<Hash128> ids(in_order.begin(), in_order.end());
-  std::vector<Match> found;
-  for (Partition partition = 0; partition < stages_.size(); ++partition) {
-    const auto originals = stages_[partition]->OriginalsOf(ids, max);
-    if (!originals) {
-      signal_->Raise();  // what was found damaged is mended by the next step
-      return Fail(originals.error());
-    }
-    const Offset first = world_.log->first(partition);
-    for (const Stage::Found& one : *originals) {
-      if (one.offset < first) continue;
-      found.push_back({.partition = partition, .offset = one.offset, .received_s = one.received_s});
-    }
-  }
-  std::ranges::stable_sort(found, std::greater<>(), &Match::received_s);
+  TRY_ASSIGN(std::vector<Match> found,
+             NewestFirst([&](const Stage& stage) { return stage.OriginalsOf(ids, max); }));
   if (found.size() > max) found.resize(max);
   return found;
 }

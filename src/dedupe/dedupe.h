@@ -139,6 +139,8 @@ class Dedupe final : public log::Verdicts, public log::Holder {
     MonoNanos deadline_ns;
     Wake wake;
   };
+  template <class Ask>  // Result<std::vector<Stage::Found>>(const Stage&)
+  Result<std::vector<Match>> NewestFirst(const Ask& ask) const;
 
   explicit Dedupe(const DedupeWorld& world);
   Status OpenStages(const DedupeOptions& options);
