@@ -153,7 +153,8 @@ TEST(Engine, ARefusedChangeLeavesTheReplaysAlone) {
   w.Open();
   w.Make("d", {{"rate_limit", 1}});
   w.AppendMany(3);
-  const std::string id = w.Replay({{"destination", "d"}, {"from", "earliest"}, {"rate", 1}})["id"];
+  const std::string id =
+      w.Replay({{"destination", "d"}, {"from", "earliest"}, {"rate", 0.005}})["id"];
   const auto flip = [&](int i) { return w.Patch("d", {{"names", {i % 2 == 0 ? "A" : "B"}}}); };
   for (std::size_t i = 1; i < kRulesKeptMax; ++i) {
     w.Append();
@@ -162,6 +163,7 @@ TEST(Engine, ARefusedChangeLeavesTheReplaysAlone) {
   w.Append();
   const auto refused = w.Patch("d", {{"names", {"A"}}, {"batch", {{"size", 2}, {"wait", "1s"}}}});
   EXPECT_EQ(refused.error().code(), ErrorCode::kExhausted);
+  ASSERT_LT(w.Replayed(id), 3U) << "it would show nothing";
   ASSERT_TRUE(w.ReplayEnds(id));
   EXPECT_EQ(w.Replayed(id), 3U);
   for (const Seen& seen : w.receivers.seen) EXPECT_FALSE(seen.batch) << "by settings never taken";
